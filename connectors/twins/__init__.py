@@ -1,0 +1,105 @@
+"""Twins: stateful stand-ins of the vendors' APIs, on loopback, for the demo and for tests.
+
+One module per vendor with a class `Twin` that subclasses the one here. A twin answers only the
+requests in its table, which is written down from the vendor's own description: anything else is
+400, so that a connector that invents a parameter fails here before it fails at the vendor.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+Check = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """One request that the vendor's description allows; the source is linked in the twin."""
+
+    method: str
+    path: str  # a Starlette path: /api/v2/tickets/{id:int}
+    answer: Callable[[Request], Awaitable[Response]]
+    params: Mapping[str, Check] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    headers: frozenset[str] = frozenset()
+
+
+class Twin(ABC):
+    """A vendor with state. `app` is its API; `emit` makes something happen there."""
+
+    connector: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.app = Starlette(
+            routes=[
+                *(Route(row.path, self._door(row), methods=[row.method]) for row in self.table()),
+                Route("/_demo/emit", self._emit, methods=["POST"]),
+            ]
+        )
+
+    @abstractmethod
+    def table(self) -> tuple[Allowed, ...]:
+        """List every request that the vendor's description allows and this twin answers."""
+
+    @abstractmethod
+    def emit(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Create or change a record; missing fields are made up. Return the vendor's record.
+
+        `at` (ISO time) sets the vendor's clock for this record; default: now.
+        """
+
+    @abstractmethod
+    def settings(self, url: str) -> dict[str, Any]:
+        """Tell the connector settings that read this twin at `url`, secrets included."""
+
+    def refuse(self, request: Request) -> Response | None:
+        """Check the sign-in; answer as the vendor does when it is wrong."""
+        del request
+        return None
+
+    def _door(self, row: Allowed) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            if refused := self.refuse(request):
+                return refused
+            if wrong := _wrong(row, request):
+                return JSONResponse(
+                    {"error": "request not in the description", "wrong": wrong}, 400
+                )
+            return await row.answer(request)
+
+        return answer
+
+    async def _emit(self, request: Request) -> Response:
+        try:
+            record = json.loads(await request.body() or b"{}")
+            return JSONResponse(self.emit(record))
+        except (KeyError, TypeError, ValueError) as error:
+            return JSONResponse({"error": f"cannot emit that: {error!r}"}, 400)
+
+
+def _wrong(row: Allowed, request: Request) -> list[str]:
+    given = request.query_params
+    return [
+        *(f"unknown parameter {name}" for name in given if name not in row.params),
+        *(
+            f"parameter {name} may not be {value!r}"
+            for name, value in given.multi_items()
+            if name in row.params and not row.params[name](value)
+        ),
+        *(f"parameter {name} is required" for name in row.required - set(given)),
+        *(f"header {name} is required" for name in row.headers if name not in request.headers),
+    ]
+
+
+def moment(record: Mapping[str, Any]) -> datetime:
+    """When a record that is emitted happens: its `at`, else now."""
+    at = record.get("at")
+    return datetime.fromisoformat(at).astimezone(UTC) if at else datetime.now(UTC)

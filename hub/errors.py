@@ -1,0 +1,126 @@
+"""Every error of the hub, grouped by what to do about it.
+
+HubError
+ x ConfigError          mend the settings; never retried; exit code 2
+ x SourceError          a source cannot be read now
+   + AuthFailed         stop polling and tell the owner
+   + RateLimited        wait `retry_after`, go on
+   + SourceUnavailable  back off and try again
+   + SourceMisbehaved   it answers, but not as its documentation says: back off, show it
+   + BadRecord          quarantine the record; its page goes on
+ x DeliveryError        an endpoint did not take a delivery
+   + EndpointUnavailable  try again on schedule
+   + EndpointGone         410: disable the endpoint
+ x StoreUnavailable     the database cannot be used now
+ x Refused              the viewer may not, or cannot: carries a public `code`
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class HubError(Exception):
+    """Something the hub can explain: what happened, and what to do next."""
+
+    def __init__(self, message: str, suggestion: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.suggestion = suggestion
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.suggestion}" if self.suggestion else self.message
+
+
+class ConfigError(HubError):
+    pass
+
+
+class SourceError(HubError):
+    pass
+
+
+class AuthFailed(SourceError):
+    pass
+
+
+class RateLimited(SourceError):
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SourceUnavailable(SourceError):
+    pass
+
+
+class SourceMisbehaved(SourceError):
+    pass
+
+
+class BadRecord(SourceError):
+    pass
+
+
+class DeliveryError(HubError):
+    """`status` is the HTTP status, None where no answer came; `body` is the start of the answer."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        body: str = "",
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+
+
+class EndpointUnavailable(DeliveryError):
+    pass
+
+
+class EndpointGone(DeliveryError):
+    pass
+
+
+class StoreUnavailable(HubError):
+    pass
+
+
+class Code(StrEnum):
+    """`extensions.code` of every error that the API shows."""
+
+    NOT_FOUND = "NOT_FOUND"
+    FORBIDDEN = "FORBIDDEN"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    INVALID = "INVALID"
+    CONFLICT = "CONFLICT"
+    BAD_CURSOR = "BAD_CURSOR"
+    CURSOR_EXPIRED = "CURSOR_EXPIRED"
+    PAGE_TOO_LARGE = "PAGE_TOO_LARGE"
+    TOO_COMPLEX = "TOO_COMPLEX"
+    MANAGED_BY_FILE = "MANAGED_BY_FILE"
+    SYNTAX = "SYNTAX"
+    VALIDATION = "VALIDATION"
+    UNAVAILABLE = "UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+
+
+class Refused(HubError):
+    """An expected refusal; `facts` join `code` in the error's extensions (a limit, a field)."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        suggestion: str = "",
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message, suggestion)
+        self.code = code
+        self.facts = dict(facts or {})
