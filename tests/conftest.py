@@ -1,0 +1,53 @@
+"""Real engines for every test: one PostgreSQL and one Valkey per pytest worker, when asked for."""
+
+import uuid
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from tests.engines import Postgres, Valkey
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Generator[Valkey]:
+    with Valkey() as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_url(postgres: Postgres) -> AsyncGenerator[str]:
+    """Make a new, empty database for one test."""
+    name = f"test_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(postgres.url)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+        yield postgres.database(name)
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def redis_url(valkey: Valkey) -> str:
+    """Empty the server for one test."""
+    async with Redis.from_url(valkey.url) as client:
+        await client.flushall()
+    return valkey.url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Run the test twice: the hub promises the same on both engines."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/hub.db"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
