@@ -27,6 +27,7 @@ __all__ = [
     "BadRecord",
     "Basic",
     "Bearer",
+    "Budget",
     "Classification",
     "Connector",
     "Cursor",
@@ -210,6 +211,13 @@ class Answer:
     @property
     def not_modified(self) -> bool:
         return self.status == 304
+
+
+class Budget(Protocol):
+    """How many calls an API still allows, shared by all who call it."""
+
+    async def take(self) -> None:
+        """Wait until one more call is allowed, and count it."""
 
 
 class Api(Protocol):

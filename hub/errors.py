@@ -11,6 +11,7 @@ HubError
  x DeliveryError        an endpoint did not take a delivery
    + EndpointUnavailable  try again on schedule
    + EndpointGone         410: disable the endpoint
+ x AddressRefused       the hub does not connect there: choose another address
  x StoreUnavailable     the database cannot be used now
  x Refused              the viewer may not, or cannot: carries a public `code`
 """
@@ -56,7 +57,11 @@ class SourceUnavailable(SourceError):
 
 
 class SourceMisbehaved(SourceError):
-    pass
+    """`status` is the HTTP status where the vendor refused: 410 may mean an expired cursor."""
+
+    def __init__(self, message: str, suggestion: str = "", *, status: int | None = None) -> None:
+        super().__init__(message, suggestion)
+        self.status = status
 
 
 class BadRecord(SourceError):
@@ -85,6 +90,10 @@ class EndpointUnavailable(DeliveryError):
 
 
 class EndpointGone(DeliveryError):
+    pass
+
+
+class AddressRefused(HubError):
     pass
 
 

@@ -1,0 +1,162 @@
+"""The connection pools of one process, for sources and for webhooks."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from hub.connector import Api, Budget, Http
+from hub.errors import AddressRefused, EndpointUnavailable
+from hub.http.answers import read_body
+from hub.http.api import AGENT, HttpApi
+from hub.http.guard import Guard, parse, port_of
+from hub.http.limits import LocalBudget, retry_after
+from hub.http.network import NoAnswer, Pool, Resolver, Timeouts, look_up
+
+SOURCE = Timeouts()
+SEND = timedelta(seconds=15)
+LARGEST_REPLY = 64 * 1024
+KEPT_REPLY = 4 * 1024
+SENDS_PER_HOST = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The answer to a webhook: `body` is its start."""
+
+    status: int
+    body: str
+    retry_after: timedelta | None
+    latency: timedelta
+
+
+class _Lane:
+    """The sends to one host: so many at once, the rest in line."""
+
+    def __init__(self) -> None:
+        self.places = asyncio.Semaphore(SENDS_PER_HOST)
+        self.users = 0
+
+
+class Clients:
+    """Every HTTP request of the process goes out through here."""
+
+    def __init__(
+        self,
+        *,
+        proxy: str | None = None,
+        ca_file: str | None = None,
+        resolver: Resolver = look_up,
+    ) -> None:
+        self._tls = ssl.create_default_context()
+        if ca_file is not None:
+            self._tls.load_verify_locations(ca_file)
+        self._proxy = proxy
+        self._resolver = resolver
+        self._sources = self._pool(Guard.operator())
+        self._sends: dict[Guard, Pool] = {}
+        self._lanes: dict[tuple[str, int], _Lane] = {}
+        self._budgets: dict[tuple[object, ...], LocalBudget] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            for pool in (self._sources, *self._sends.values()):
+                stack.push_async_callback(pool.aclose)
+
+    def api(
+        self, endpoint: Http, *, budget: Budget | None = None, timeout: Timeouts = SOURCE
+    ) -> Api:
+        """Open an endpoint that the operator configured; without a budget, one of this process."""
+        if budget is None and endpoint.per_minute is not None:
+            # Kept here: the minute goes on from one poll to the next.
+            key = (endpoint.url, endpoint.auth, endpoint.per_minute)
+            budget = self._budgets.setdefault(key, LocalBudget(endpoint.per_minute))
+        return HttpApi(endpoint, self._sources, budget=budget, timeouts=timeout)
+
+    async def send(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        guard: Guard,
+        timeout: timedelta = SEND,  # noqa: ASYNC109 - a deadline is kept, nothing is cancelled
+    ) -> Sent:
+        """POST one webhook. Every status is an answer, 3xx too: nothing is followed.
+
+        Raises EndpointUnavailable where no answer came within the timeout, in which the wait for
+        a place among the sends to this host counts too.
+        """
+        clock = asyncio.get_running_loop().time
+        ends = clock() + timeout.total_seconds()
+        try:
+            read = parse(url)
+            guard.check_url(url)
+        except AddressRefused as error:
+            raise EndpointUnavailable(error.message) from None
+        sent = httpx2.Headers({"User-Agent": AGENT, "Accept-Encoding": "gzip, deflate"})
+        sent.update(headers)
+        pool = self._sends.get(guard) or self._sends.setdefault(guard, self._pool(guard))
+        async with self._place(read.host, port_of(read), ends):
+            began = clock()
+            total = timedelta(seconds=max(ends - began, 0))
+            try:
+                async with pool.stream(
+                    "POST",
+                    read,
+                    headers=sent,
+                    content=body,
+                    timeouts=Timeouts(min(SOURCE.connect, total), total, total),
+                ) as response:
+                    reply, _ = await read_body(response, LARGEST_REPLY)
+            except NoAnswer as error:
+                raise EndpointUnavailable(f"{read.host} {error}") from None
+            except AddressRefused as error:
+                raise EndpointUnavailable(f"{read.host} is not called: {error.message}") from None
+            except httpx2.DecodingError:
+                reply = b""  # the status stands; only the excerpt of the body is lost
+        return Sent(
+            response.status_code,
+            reply[:KEPT_REPLY].decode(errors="replace"),
+            retry_after(response.headers, now=datetime.now(UTC)),
+            timedelta(seconds=clock() - began),
+        )
+
+    def _pool(self, guard: Guard) -> Pool:
+        return Pool(guard, tls=self._tls, proxy=self._proxy, resolver=self._resolver)
+
+    @asynccontextmanager
+    async def _place(self, host: str, port: int, ends: float) -> AsyncGenerator[None]:
+        key = (host, port)
+        lane = self._lanes.setdefault(key, _Lane())
+        lane.users += 1
+        try:
+            try:
+                async with asyncio.timeout_at(ends):
+                    await lane.places.acquire()
+            except TimeoutError:
+                raise EndpointUnavailable(
+                    f"{host} still holds {SENDS_PER_HOST} earlier deliveries"
+                ) from None
+            try:
+                yield
+            finally:
+                lane.places.release()
+        finally:
+            lane.users -= 1
+            if not lane.users:
+                del self._lanes[key]

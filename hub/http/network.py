@@ -1,0 +1,247 @@
+"""Connections: where the guard is asked and where an attempt's time runs out.
+
+Built from httpcore2's public pool and network backend: httpx2's client has no public way to take
+a backend, keeps one cookie jar for all sources, and logs whole URLs. Of httpx2 we use its URLs,
+headers and decoders.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import httpcore2
+import httpx2
+
+from hub.http.guard import Guard, literal, port_of
+from hub.http.words import connect_words, failure_words, timeout_words, tls_words
+
+Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
+
+
+class NoAnswer(Exception):
+    """No HTTP answer came, or not a whole one. Its text goes on after the name of the host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long to wait: to connect, for the next bytes, and for everything."""
+
+    connect: timedelta = timedelta(seconds=5)
+    read: timedelta = timedelta(seconds=30)
+    total: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request: a context variable carries it down to the reads and writes of its socket.
+
+    A timeout of the client is per read, so a drip of one byte a second would outlast it; a
+    cancellation from outside would be the surest way to damage the pool. The deadline is
+    therefore kept where the waiting is done.
+    """
+
+    deadline: float
+    secure: bool
+
+    def left(self, timeout: float | None) -> float:
+        left = max(self.deadline - asyncio.get_running_loop().time(), 0)
+        return left if timeout is None else min(timeout, left)
+
+
+_attempt: ContextVar[Attempt] = ContextVar("attempt")
+
+
+async def look_up(host: str, port: int) -> Sequence[str]:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+async def resolve(resolver: Resolver, host: str, port: int, timeout: float) -> Sequence[str]:  # noqa: ASYNC109 - httpcore2 hands it down
+    if literal(host) is not None:
+        return [host]
+    try:
+        async with asyncio.timeout(timeout):
+            found = await resolver(host, port)
+    except TimeoutError:
+        raise httpcore2.ConnectTimeout("its name was not resolved in time") from None
+    except (OSError, UnicodeError) as error:
+        words = error.strerror if isinstance(error, OSError) else None
+        raise httpcore2.ConnectError(
+            f"cannot be found by its name ({words or 'not a host name'})"
+        ) from None
+    if not found:
+        raise httpcore2.ConnectError("cannot be found by its name (no address)")
+    return found
+
+
+class _Backend(httpcore2.AsyncNetworkBackend):
+    """Resolves a name once, asks the guard about every address, connects to a checked one.
+
+    The pool above keeps the name for Host, SNI and the certificate.
+    """
+
+    def __init__(self, guard: Guard | None, resolver: Resolver) -> None:
+        self._guard = guard
+        self._resolver = resolver
+        # httpcore2 declares a stand-in of that name for installations without anyio.
+        self._tcp: httpcore2.AsyncNetworkBackend = httpcore2.AnyIOBackend()  # ty: ignore[invalid-assignment]
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        attempt, clock = _attempt.get(), asyncio.get_running_loop().time
+        ends = clock() + attempt.left(timeout)
+        addresses = await resolve(self._resolver, host, port, ends - clock())
+        if self._guard is not None:
+            for address in addresses:
+                self._guard.check(address, port=port, secure=attempt.secure)
+        failure: Exception = httpcore2.ConnectTimeout()
+        for index, address in enumerate(addresses):
+            # An address that swallows packets may not eat the time of the next one.
+            share = max(ends - clock(), 0) / (len(addresses) - index)
+            try:
+                stream = await self._tcp.connect_tcp(
+                    address, port, share, local_address, socket_options
+                )
+            except httpcore2.ConnectTimeout as error:
+                failure = error
+            except httpcore2.ConnectError as error:
+                failure = httpcore2.ConnectError(connect_words(error.__cause__))
+            else:
+                return _Stream(stream)
+        raise failure
+
+
+class _Stream(httpcore2.AsyncNetworkStream):
+    """A connection whose every wait ends at the deadline of the attempt that waits."""
+
+    def __init__(self, stream: httpcore2.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, _attempt.get().left(timeout))
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, _attempt.get().left(timeout))
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore2.AsyncNetworkStream:
+        left = _attempt.get().left(timeout)
+        try:
+            return _Stream(await self._stream.start_tls(ssl_context, server_hostname, left))
+        except httpcore2.ConnectError as error:
+            raise httpcore2.ConnectError(tls_words(error.__cause__)) from None
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class Pool:
+    """Connections that one guard has let through; they are reused under that guard alone."""
+
+    def __init__(
+        self, guard: Guard, *, tls: ssl.SSLContext, proxy: str | None, resolver: Resolver
+    ) -> None:
+        self._guard = guard
+        self._resolver = resolver
+        self._proxied = proxy is not None
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            proxy=None if proxy is None else httpcore2.Proxy(proxy),
+            # No ceiling here, where one host could take all: callers bound what they start.
+            max_connections=None,
+            max_keepalive_connections=50,
+            keepalive_expiry=5,  # below the idle time of common servers, else requests meet a close
+            network_backend=_Backend(None if self._proxied else guard, resolver),
+        )
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        url: httpx2.URL,
+        *,
+        headers: httpx2.Headers,
+        timeouts: Timeouts,
+        content: bytes | None = None,
+    ) -> AsyncGenerator[httpx2.Response]:
+        """Ask, and hand on the answer with its body still to be read. Redirects are answers.
+
+        Raises AddressRefused or NoAnswer, also while the body is read within the block.
+        """
+        connect, read, total = (
+            span.total_seconds() for span in (timeouts.connect, timeouts.read, timeouts.total)
+        )
+        attempt = Attempt(asyncio.get_running_loop().time() + total, url.scheme == "https")
+        token = _attempt.set(attempt)
+        try:
+            if self._proxied:
+                await self._check_target(url, attempt.left(connect))
+            async with self._pool.stream(
+                method,
+                httpcore2.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                ),
+                headers=[(b"Host", url.netloc), *headers.raw],
+                content=content,
+                extensions={"timeout": {"connect": connect, "read": read, "write": read}},
+            ) as answer:
+                yield httpx2.Response(
+                    answer.status, headers=answer.headers, stream=_Body(answer.aiter_stream())
+                )
+        except httpcore2.TimeoutException as error:
+            if attempt.left(None) <= 0:
+                raise NoAnswer(f"did not finish within {total:g} s") from None
+            raise NoAnswer(timeout_words(error, connect, read)) from None
+        except (
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            httpcore2.ProxyError,
+            OSError,
+        ) as error:
+            raise NoAnswer(failure_words(error)) from None
+        finally:
+            _attempt.reset(token)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+    async def _check_target(self, url: httpx2.URL, timeout: float) -> None:  # noqa: ASYNC109
+        """Judge the target where a proxy will make the connection.
+
+        The proxy resolves the name itself, and inside a closed network only it can: a name that
+        we cannot resolve is left to the proxy's own rules.
+        """
+        port, secure = port_of(url), url.scheme == "https"
+        try:
+            addresses = await resolve(self._resolver, url.raw_host.decode(), port, timeout)
+        except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+            return
+        for address in addresses:
+            self._guard.check(address, port=port, secure=secure)
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._chunks
