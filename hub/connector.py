@@ -16,9 +16,10 @@ from hub.errors import (
     SourceMisbehaved,
     SourceUnavailable,
 )
-from hub.signals import Classification, Department, Json, Kind, Severity, Status
+from hub.signals import KINDS, Classification, Department, Json, Kind, Severity, Status
 
 __all__ = [
+    "KINDS",
     "AccountRef",
     "Answer",
     "Api",
