@@ -1,0 +1,90 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+# Networks with certificates of their own are trusted as the system trusts them.
+export UV_SYSTEM_CERTS := 1
+UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .tools/bin/uv; fi)
+BIN := .venv/bin
+READY := .venv/.ready
+WORKERS ?= 2
+
+##@ Use
+.PHONY: setup demo
+setup: $(READY) ## Make .venv with everything locked (PYTHON=python3.12 picks the interpreter)
+
+demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast")
+	@$(BIN)/hub demo $(ARGS)
+
+##@ Change
+.PHONY: test format schema lock clean
+test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not live and not browser" $(ARGS)
+
+format: $(READY) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+schema: $(READY) ## Write schema.graphql from the code
+	@mkdir -p build
+	@$(BIN)/hub schema > build/schema.graphql
+	@mv build/schema.graphql schema.graphql
+
+lock: $(READY) ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(COMPILE) --output-file requirements.lock $(if $(UPGRADE),--upgrade --exclude-newer "7 days")
+
+clean: ## Remove what is generated, the environment included
+	@rm -rf .venv .tools build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find hub connectors tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Check
+.PHONY: check lint types imports schema-check lock-check
+check: lint types imports schema-check lock-check test ## All that must be green before a commit
+
+lint: $(READY) ## Style (ruff)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(READY) ## Types (mypy --strict, ty)
+	@$(BIN)/mypy
+	@$(BIN)/ty check hub connectors tests
+
+imports: $(READY) ## Who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+schema-check: $(READY) ## schema.graphql is what the code says
+	@$(BIN)/hub schema | diff schema.graphql - || { echo 'run `make schema`' >&2; exit 1; }
+
+lock-check: $(READY) ## requirements.lock is what pyproject.toml says
+	@mkdir -p build
+	@cp requirements.lock build/requirements.lock
+	@$(COMPILE) --output-file build/requirements.lock
+	@diff requirements.lock build/requirements.lock || { echo 'run `make lock`' >&2; exit 1; }
+
+##@ Prove
+.PHONY: bench live browser
+bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
+	@mkdir -p build
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
+
+live: $(READY) ## Against real third-party systems, which are installed and started (Debian, root)
+	@$(BIN)/pytest -m live $(ARGS)
+
+browser: $(READY) ## The dashboard in Debian's chromium
+	@$(BIN)/pytest -m browser $(ARGS)
+
+##@ Help
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Universal, hashed, and without any index's address: it installs from whichever index you use.
+COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+  --generate-hashes --all-extras --group dev --custom-compile-command "make lock"
+
+$(READY): requirements.lock pyproject.toml
+	@.ci/setup
