@@ -119,7 +119,7 @@ class Postgres(Engine):
         user = self.user()
         if user is not None:
             os.chown(self.root, user, user)
-        subprocess.run(
+        made = subprocess.run(
             [
                 self.bin / "initdb",
                 *("-D", self.root / "data", "-U", "hub", "-A", "trust", "-E", "UTF8"),
@@ -127,12 +127,15 @@ class Postgres(Engine):
             ],
             cwd="/",
             env=self.environment(),
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
             user=user,
             group=user,
             extra_groups=None if user is None else [],
         )
+        if made.returncode:
+            raise RuntimeError(f"initdb failed: {made.stdout}{made.stderr}")
 
     @property
     def url(self) -> str:
