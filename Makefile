@@ -14,6 +14,7 @@ WORKERS ?= 2
 ##@ Use
 .PHONY: setup demo
 setup: $(READY) ## Make .venv with everything locked (PYTHON=python3.12 picks the interpreter)
+	@echo "ready: $(BIN)/hub --help"
 
 demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast")
 	@$(BIN)/hub demo $(ARGS)
