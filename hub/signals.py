@@ -95,6 +95,8 @@ class ChangeType(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     DELETED = "deleted"
+    HISTORY = "history"
+    """A late, older revision: it joined the history and changed nothing that is shown."""
 
 
 class Outcome(StrEnum):
@@ -275,18 +277,16 @@ def matches_kind(pattern: str, kind: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A customer or prospect. `id` is None until the store knows it."""
+    """A customer or prospect, one across all sources."""
 
+    id: str
     name: str
-    key: str  # what makes two mentions the same account: a domain, else the folded name
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    id: str
     name: str
-    key: str  # an e-mail address, else source:handle
-    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,7 +335,6 @@ class Signal:
     labels: tuple[str, ...]
     attributes: Mapping[str, Json]
     thread: str | None
-    seq: int = 0
 
     @property
     def family(self) -> Family:

@@ -1,0 +1,151 @@
+"""Who may see what: one declaration, as a small tree that is judged in memory or turned into SQL.
+
+`hub.store.visible` compiles the same tree to a WHERE clause; a property test holds them equal.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from hub.signals import Classification, Facts, Viewer, matches_kind
+
+Field: TypeAlias = Literal["kind", "department", "source", "status", "account"]
+Level: TypeAlias = Literal["classification", "severity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class In:
+    """The field has one of these values; patterns (`sales.*`) where the field is the kind."""
+
+    field: Field
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    field: Level
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    field: Level
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class HasLabel:
+    values: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    of: "Condition"
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    of: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    of: tuple["Condition", ...]
+
+
+Condition: TypeAlias = Always | Never | In | AtMost | AtLeast | HasLabel | Not | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Sees:
+    """What a role may see: kinds and sources by name, up to a classification.
+
+    Restricted signals are seen only from the sources that `restricted` names.
+    """
+
+    classification: Classification = Classification.INTERNAL
+    kinds: frozenset[str] = frozenset({"*"})
+    except_kinds: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset({"*"})
+    sources: frozenset[str] = frozenset({"*"})
+    restricted: frozenset[str] = frozenset()
+
+
+def sees(rule: Sees) -> Condition:
+    """Turn one role's declaration into a condition."""
+    open_part = AtMost("classification", min(rule.classification, Classification.CONFIDENTIAL))
+    restricted = _named("source", rule.restricted) if rule.restricted else Never()
+    return all_of(
+        any_of(open_part, restricted),
+        _named("kind", rule.kinds),
+        Not(_named("kind", rule.except_kinds)) if rule.except_kinds else Always(),
+        _named("department", rule.departments),
+        _named("source", rule.sources),
+    )
+
+
+def may_see(viewer: Viewer, rules: Mapping[str, Sees]) -> Condition:
+    """Say what this viewer may see: all that any of its roles may.
+
+    The admin scope sees everything but what is restricted: that takes a role named for it.
+    """
+    parts = [sees(rules[role]) for role in sorted(viewer.roles) if role in rules]
+    if viewer.is_admin:
+        parts.append(AtMost("classification", Classification.CONFIDENTIAL))
+    return any_of(*parts)
+
+
+def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911 - a line a node
+    """Judge a signal's facts in memory."""
+    match condition:
+        case Always():
+            return True
+        case Never():
+            return False
+        case In("kind", values):
+            return any(matches_kind(pattern, facts.kind) for pattern in values)
+        case In(field, values):
+            return getattr(facts, field) in values
+        case AtMost(field, value):
+            return int(getattr(facts, field)) <= value
+        case AtLeast(field, value):
+            return int(getattr(facts, field)) >= value
+        case HasLabel(values):
+            return not values.isdisjoint(facts.labels)
+        case Not(of):
+            return not holds(of, facts)
+        case AllOf(of):
+            return all(holds(part, facts) for part in of)
+        case AnyOf(of):
+            return any(holds(part, facts) for part in of)
+
+
+def all_of(*parts: Condition) -> Condition:
+    needed = tuple(part for part in parts if not isinstance(part, Always))
+    if any(isinstance(part, Never) for part in needed):
+        return Never()
+    return AllOf(needed) if len(needed) > 1 else needed[0] if needed else Always()
+
+
+def any_of(*parts: Condition) -> Condition:
+    useful = tuple(part for part in parts if not isinstance(part, Never))
+    if any(isinstance(part, Always) for part in useful):
+        return Always()
+    return AnyOf(useful) if len(useful) > 1 else useful[0] if useful else Never()
+
+
+def _named(field: Field, values: Iterable[str]) -> Condition:
+    names = frozenset(values)
+    if "*" in names:
+        return Always()
+    return In(field, names) if names else Never()

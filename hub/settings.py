@@ -1,0 +1,58 @@
+"""Every setting of the process, from the environment (`HUB_*`) and a `.env` file beside it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from hub.errors import ConfigError
+
+ENV_FILE = Path(".env")
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="HUB_", env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    database: str = "sqlite:///hub.db"
+    """`sqlite:///FILE` or `postgresql://user:password@host/name`."""
+    redis: str | None = None
+    """Unset: one process, wake-ups stay in it. `redis://host/0`: many processes."""
+    config: Path = Path("hub.toml")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    secret_key: SecretStr | None = None
+    """Signs sessions; `hub init` makes one. Two, separated by a space, while one is replaced."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    public_url: str | None = None
+    """Where people reach the hub, for links: `https://hub.acme.example`."""
+    proxy: str | None = None
+    """The only proxy the hub uses; HTTP_PROXY and its like are ignored."""
+    ca_file: Path | None = None
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; what is passed wins over the environment.
+
+    Raises ConfigError that names the variable.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]  # validated on the next line down
+    except ValidationError as error:
+        part = error.errors(include_url=False)[0]
+        name = "HUB_" + "_".join(map(str, part["loc"])).upper()
+        raise ConfigError(
+            f"{name}: {part['msg']}", "Correct it in the environment or .env"
+        ) from None
+
+
+def environment() -> Mapping[str, str]:
+    """Everything `${NAME}` in hub.toml may take: the environment, then `.env`."""
+    in_file = {name: value for name, value in dotenv_values(ENV_FILE).items() if value is not None}
+    return in_file | dict(os.environ)
