@@ -1,0 +1,76 @@
+"""What happens to a page of drafts: `ingest()` reads as the sentence of the whole pipeline."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from hub.connector import Page
+from hub.errors import StoreUnavailable
+from hub.ingest.address import Plan, Target, address
+from hub.ingest.dedupe import dedupe
+from hub.ingest.enrich import enrich
+from hub.ingest.normalize import Reading, normalize
+from hub.ingest.score import score
+from hub.signals import Signal, now
+from hub.store import Store
+from hub.store.quarantine import quarantine
+from hub.store.sources import save_cursor
+
+__all__ = ["Claim", "Ingested", "LeaseLost", "Plan", "Reading", "Target", "ingest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The lease under which a page was read: the page is stored only while it holds."""
+
+    lease: str
+    prolong: timedelta
+
+
+class LeaseLost(StoreUnavailable):
+    """Another worker has this source now; the page it stores is the one that counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a page. `seq` is the last number of its changes, None without any."""
+
+    signals: tuple[Signal, ...]
+    seen_before: int
+    quarantined: int
+    deliveries: int
+    seq: int | None
+
+
+async def ingest(
+    store: Store,
+    reading: Reading,
+    page: Page,
+    plan: Plan,
+    *,
+    claim: Claim | None = None,
+    at: datetime | None = None,
+) -> Ingested:
+    """Turn one page of drafts into stored, scored and addressed signals, or none of them.
+
+    The caller tells the bus about `seq` when this has returned, so after the commit.
+    Raises LeaseLost when another worker holds the source by now, StoreUnavailable.
+    """
+    at = at or now()
+    drafts, bad = normalize(page, reading, at)
+    async with store.write() as connection:
+        fresh, known = await dedupe(connection, reading.source, drafts)
+        versions = await enrich(connection, fresh, known, reading, at)
+        scored = score(versions, plan.router, reading.notify_after)
+        sent, seq = await address(connection, scored, plan, at)
+        await quarantine(connection, reading.source, bad, at)
+        if claim is not None and not await save_cursor(
+            connection, reading.source, claim.lease, page.cursor, at + claim.prolong
+        ):
+            raise LeaseLost(f"another worker took over {reading.source}")
+    return Ingested(
+        signals=tuple(version.signal for version in versions),
+        seen_before=len(drafts) - len(fresh),
+        quarantined=len(bad),
+        deliveries=sent,
+        seq=seq,
+    )

@@ -1,0 +1,117 @@
+"""Writes what was decided: signals, their log lines, each role's feed, and what is to be sent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.ingest.score import Scored
+from hub.route import Router, facts_of
+from hub.signals import ChangeType, Facts, Outcome, Relevance, Signal, Status, matches_kind
+from hub.store import log
+from hub.store.deliveries import add_deliveries
+from hub.store.relevance import day_of, save_relevance, scores_of
+from hub.store.signals import empty_revisions, revision_row, save, save_revisions
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint as ingest sees it: which of its role's signals go there."""
+
+    id: str
+    kinds: frozenset[str]
+    min_score: float
+
+    def takes(self, signal: Signal, relevance: Relevance) -> bool:
+        return relevance.score >= self.min_score and any(
+            matches_kind(pattern, signal.kind) for pattern in self.kinds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One configuration, ready to be used: the judge, and each role's endpoints."""
+
+    router: Router
+    targets: Mapping[str, Sequence[Target]] = field(default_factory=dict)
+
+
+async def address(
+    connection: AsyncConnection, scored: Sequence[Scored], plan: Plan, at: datetime
+) -> tuple[int, int | None]:
+    """Store every version and its consequences; give (deliveries, last seq).
+
+    The numbers are taken as late as can be: other writers wait from there to the commit.
+    """
+    if not scored:
+        return 0, None
+    versions = [one.version for one in scored]
+    scores = await scores_of(connection, {v.was.id for v in versions if v.was})
+    last = {
+        one.version.signal.id: one for one in scored if one.version.type is not ChangeType.HISTORY
+    }
+    created = {v.signal.id for v in versions if v.type is ChangeType.CREATED}
+    await save(
+        connection,
+        [one.version.signal for id_, one in last.items() if id_ in created],
+        [one.version.signal for id_, one in last.items() if id_ not in created],
+    )
+    await save_revisions(
+        connection,
+        [
+            revision_row(v.revision_id, v.signal.id, source=v.signal.source, draft=v.draft, at=at)
+            for v in versions
+        ],
+    )
+    gone = {id_ for id_, one in last.items() if one.version.signal.status is Status.DELETED}
+    await empty_revisions(connection, sorted(gone))
+
+    first = await log.take_numbers(connection, len(scored))
+    before: dict[str, Facts] = {}
+    changes: list[log.Change] = []
+    deliveries: list[tuple[str, str, int]] = []
+    newest: dict[str, int] = {}
+    for seq, one in enumerate(scored, first):
+        version, signal = one.version, one.version.signal
+        was = before.get(signal.id) or (
+            facts_of(version.was, scores.get(version.was.id, {})) if version.was else None
+        )
+        if version.type is not ChangeType.HISTORY:
+            facts = facts_of(signal, _scores(one.audience))
+            before[signal.id] = facts
+            newest[signal.id] = seq
+            deliveries += [
+                (target.id, signal.id, seq)
+                for relevance in one.audience
+                if relevance.outcome is Outcome.SENT
+                for target in plan.targets.get(relevance.role, ())
+                if target.takes(signal, relevance)
+            ]
+        else:
+            assert was is not None, "only a kept signal has a late revision"
+            facts = was
+        changes.append(
+            log.Change(seq, signal.id, version.revision_id, version.type, at, was, facts)
+        )
+    await save_relevance(
+        connection,
+        [
+            (
+                id_,
+                day_of(one.version.signal.occurred_at, one.version.signal.received_at),
+                newest[id_],
+                relevance,
+            )
+            for id_, one in last.items()
+            for relevance in one.audience
+        ],
+        replaced=last.keys() - created,
+    )
+    await add_deliveries(connection, deliveries, at)
+    await log.append(connection, changes)
+    return len(deliveries), changes[-1].seq
+
+
+def _scores(audience: Sequence[Relevance]) -> dict[str, float]:
+    return {one.role: one.score for one in audience if one.outcome is not Outcome.NOT_PERMITTED}

@@ -1,0 +1,31 @@
+"""Keeps what is new: a revision is stored once, whichever page or push brings it, and again."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.connector import Draft
+from hub.signals import Signal
+from hub.store.signals import by_external_ids, seen_revisions
+
+
+async def dedupe(
+    connection: AsyncConnection, source: str, drafts: Sequence[Draft]
+) -> tuple[list[Draft], dict[str, Signal]]:
+    """Leave out the drafts whose revision is stored; give what is kept of the others' records.
+
+    The unique key (source, external id, revision) is what decides; this only asks it first.
+    """
+    ids = {draft.external_id for draft in drafts}
+    if not ids:
+        return [], {}
+    seen = await seen_revisions(connection, source, ids)
+    fresh: list[Draft] = []
+    for draft in drafts:
+        key = (draft.external_id, draft.revision)
+        if key not in seen:
+            seen.add(key)
+            fresh.append(draft)
+    if not fresh:
+        return [], {}
+    return fresh, await by_external_ids(connection, source, {one.external_id for one in fresh})

@@ -1,0 +1,131 @@
+"""Makes signals of drafts: the account and people they are about, department, severity."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from hub.connector import AccountRef, Draft, PersonRef
+from hub.ingest.normalize import Reading
+from hub.signals import Account, ChangeType, Person, Signal, Status, kind_info, new_id
+from hub.store.identities import Named, know_accounts, know_people
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A new revision: the signal it makes, the one it replaces, and the draft it came as.
+
+    A late, older revision (HISTORY) leaves `signal` as it is kept.
+    """
+
+    type: ChangeType
+    signal: Signal
+    was: Signal | None
+    draft: Draft
+    revision_id: str
+
+
+async def enrich(
+    connection: AsyncConnection,
+    drafts: Sequence[Draft],
+    known: Mapping[str, Signal],
+    reading: Reading,
+    at: datetime,
+) -> list[Version]:
+    """Make a version of each draft, oldest revision of a record first."""
+    accounts = await know_accounts(
+        connection, [_account(one.account) for one in drafts if one.account], at
+    )
+    people = [person for one in drafts for person in (one.author, one.owner) if person]
+    humans = await know_people(
+        connection, [_person(person, reading.source) for person in people], at
+    )
+    current = dict(known)
+    versions: list[Version] = []
+    # A stable sort: of two revisions with one time the later received is the newer.
+    for draft in sorted(drafts, key=lambda draft: draft.revised_at):
+        was = current.get(draft.external_id)
+        if was is not None and was.revised_at > draft.revised_at:
+            versions.append(Version(ChangeType.HISTORY, was, was, _late(draft, was), new_id()))
+            continue
+        signal = _signal(draft, was, reading, at, accounts, humans)
+        type_ = (
+            ChangeType.CREATED
+            if was is None
+            else ChangeType.DELETED
+            if signal.status is Status.DELETED
+            else ChangeType.UPDATED
+        )
+        versions.append(Version(type_, signal, was, draft, new_id()))
+        current[draft.external_id] = signal
+    return versions
+
+
+def _signal(
+    draft: Draft,
+    was: Signal | None,
+    reading: Reading,
+    at: datetime,
+    accounts: Mapping[str, str],
+    humans: Mapping[str, str],
+) -> Signal:
+    info = kind_info(draft.kind)
+
+    def person(ref: PersonRef | None) -> Person | None:
+        if ref is None:
+            return None
+        return Person(humans[_person(ref, reading.source).keys[0]], ref.name)
+
+    account = draft.account
+    return Signal(
+        id=was.id if was else new_id(),
+        source=reading.source,
+        external_id=draft.external_id,
+        revision=draft.revision,
+        kind=draft.kind,
+        department=draft.department or info.department,
+        title=draft.title,
+        summary=draft.summary,
+        body=draft.body,
+        url=draft.url,
+        origin=was.origin if was else reading.origin,
+        occurred_at=draft.occurred_at,
+        received_at=was.received_at if was else at,
+        updated_at=at,
+        revised_at=draft.revised_at,
+        severity=info.severity if draft.severity is None else draft.severity,
+        status=draft.status,
+        classification=draft.classification,
+        sentiment=draft.sentiment,
+        account=Account(accounts[_account(account).keys[0]], account.name) if account else None,
+        author=person(draft.author),
+        owner=person(draft.owner),
+        labels=draft.labels,
+        attributes=draft.attributes,
+        thread=draft.thread,
+    )
+
+
+def _late(draft: Draft, kept: Signal) -> Draft:
+    """Keep no words of an old revision once the record is gone at its source."""
+    if kept.status is not Status.DELETED:
+        return draft
+    return draft.model_copy(
+        update={"title": kept.title, "summary": "", "body": None, "attributes": {}, "labels": ()}
+    )
+
+
+def _account(ref: AccountRef) -> Named:
+    name = f"name:{ref.name.strip().casefold()}"
+    if ref.domain:
+        return Named(ref.name, (f"domain:{ref.domain.strip().lower().removeprefix('www.')}", name))
+    return Named(ref.name, (name,))
+
+
+def _person(ref: PersonRef, source: str) -> Named:
+    keys = [f"email:{ref.email.strip().lower()}"] if ref.email else []
+    if ref.handle:
+        keys.append(f"handle:{source}:{ref.handle.strip().casefold()}")
+    # A name alone makes two people one only within a source.
+    return Named(ref.name, tuple(keys) or (f"name:{source}:{ref.name.strip().casefold()}",))

@@ -1,0 +1,263 @@
+"""Deliveries and their attempts: the row is the job."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.signals import new_id
+from hub.store.identities import insert_new
+from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow
+
+_DELIVERIES: Any = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_ENDPOINTS: Any = EndpointRow.__table__  # type: ignore[attr-defined]
+_ATTEMPTS: Any = AttemptRow.__table__  # type: ignore[attr-defined]
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"  # every retry failed; kept for a replay
+    WITHDRAWN = "withdrawn"  # the role may not see the signal any more
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One change on its way to one endpoint. `attempt` is the try it is claimed for, from 1."""
+
+    id: str
+    endpoint: str
+    role: str
+    signal_id: str
+    seq: int
+    state: DeliveryState
+    attempt: int
+    created_at: datetime
+    next_attempt_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    attempt: int
+    at: datetime
+    latency_ms: float | None
+    status: int | None
+    error: str | None
+    response: str | None
+
+
+async def declare_endpoints(
+    connection: AsyncConnection, roles: Mapping[str, str], at: datetime
+) -> dict[str, str]:
+    """Make hub.toml's endpoints known (name -> role); give their ids by name."""
+    rows = [
+        {"id": new_id(), "name": name, "role": role, "created_at": at}
+        for name, role in sorted(roles.items())
+    ]
+    if rows:
+        await connection.execute(insert_new(connection, EndpointRow), rows)
+    for name, role in roles.items():
+        await connection.execute(
+            update(EndpointRow).where(col(EndpointRow.name) == name).values(role=role)
+        )
+    known = await connection.execute(select(_ENDPOINTS.c.name, _ENDPOINTS.c.id))
+    return {row.name: row.id for row in known if row.name in roles}
+
+
+async def endpoint_rows(connection: AsyncConnection) -> list[Any]:
+    return list(await connection.execute(select(_ENDPOINTS).order_by(_ENDPOINTS.c.name)))
+
+
+async def disable_endpoint(connection: AsyncConnection, name: str, why: str, at: datetime) -> None:
+    await connection.execute(
+        update(EndpointRow)
+        .where(col(EndpointRow.name) == name, col(EndpointRow.disabled_at).is_(None))
+        .values(disabled_at=at, disabled_why=why)
+    )
+
+
+async def add_deliveries(
+    connection: AsyncConnection, rows: Sequence[tuple[str, str, int]], at: datetime
+) -> None:
+    """Put (endpoint id, signal id, seq) on the way, due at once."""
+    if rows:
+        await connection.execute(
+            insert(DeliveryRow),
+            [
+                {
+                    "id": new_id(),
+                    "endpoint_id": endpoint_id,
+                    "signal_id": signal_id,
+                    "seq": seq,
+                    "state": DeliveryState.PENDING,
+                    "attempt": 0,
+                    "created_at": at,
+                    "next_attempt_at": at,
+                }
+                for endpoint_id, signal_id, seq in rows
+            ],
+        )
+
+
+async def claim_deliveries(
+    connection: AsyncConnection, at: datetime, lease: timedelta, limit: int, per_endpoint: int
+) -> list[Delivery]:
+    """Take due deliveries, no more than `per_endpoint` of one endpoint under way at once.
+
+    So an endpoint that hangs keeps its own few waiting, and nobody else's.
+    """
+    under_way = (
+        select(_DELIVERIES.c.endpoint_id, func.count().label("n"))
+        .where(
+            _DELIVERIES.c.state == DeliveryState.PENDING,
+            _DELIVERIES.c.lease_until >= at,
+        )
+        .group_by(_DELIVERIES.c.endpoint_id)
+        .subquery()
+    )
+    ranked = (
+        select(
+            _DELIVERIES.c.id,
+            (
+                func.row_number().over(
+                    partition_by=_DELIVERIES.c.endpoint_id,
+                    order_by=(_DELIVERIES.c.next_attempt_at, _DELIVERIES.c.seq),
+                )
+                + func.coalesce(under_way.c.n, 0)
+            ).label("place"),
+        )
+        .select_from(
+            _DELIVERIES.join(_ENDPOINTS, _ENDPOINTS.c.id == _DELIVERIES.c.endpoint_id).outerjoin(
+                under_way, under_way.c.endpoint_id == _DELIVERIES.c.endpoint_id
+            )
+        )
+        .where(
+            _DELIVERIES.c.state == DeliveryState.PENDING,
+            _DELIVERIES.c.next_attempt_at <= at,
+            or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
+            _ENDPOINTS.c.disabled_at.is_(None),
+        )
+        .subquery()
+    )
+    chosen = select(ranked.c.id).where(ranked.c.place <= per_endpoint)
+    due = (
+        select(_DELIVERIES.c.id)
+        .where(
+            _DELIVERIES.c.id.in_(chosen),
+            or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
+        )
+        .order_by(_DELIVERIES.c.next_attempt_at, _DELIVERIES.c.seq)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = await connection.execute(
+        update(DeliveryRow)
+        .where(col(DeliveryRow.id).in_(due))
+        .values(lease_until=at + lease, attempt=DeliveryRow.attempt + 1)
+        .returning(_DELIVERIES.c.id)
+    )
+    ids = [row.id for row in claimed]
+    return await deliveries(connection, ids) if ids else []
+
+
+async def deliveries(
+    connection: AsyncConnection, ids: Sequence[str] | None = None, signal_id: str | None = None
+) -> list[Delivery]:
+    """Read deliveries by id or by signal, oldest first."""
+    wanted = (
+        select(_DELIVERIES, _ENDPOINTS.c.name.label("endpoint"), _ENDPOINTS.c.role)
+        .select_from(_DELIVERIES.join(_ENDPOINTS, _ENDPOINTS.c.id == _DELIVERIES.c.endpoint_id))
+        .order_by(_DELIVERIES.c.seq, _DELIVERIES.c.id)
+    )
+    if ids is not None:
+        wanted = wanted.where(_DELIVERIES.c.id.in_(ids))
+    if signal_id is not None:
+        wanted = wanted.where(_DELIVERIES.c.signal_id == signal_id)
+    return [
+        Delivery(
+            row.id,
+            row.endpoint,
+            row.role,
+            row.signal_id,
+            row.seq,
+            DeliveryState(row.state),
+            row.attempt,
+            row.created_at,
+            row.next_attempt_at,
+            row.settled_at,
+        )
+        for row in await connection.execute(wanted)
+    ]
+
+
+async def attempts(connection: AsyncConnection, delivery_id: str) -> list[Attempt]:
+    rows = await connection.execute(
+        select(_ATTEMPTS)
+        .where(_ATTEMPTS.c.delivery_id == delivery_id)
+        .order_by(_ATTEMPTS.c.attempt)
+    )
+    return [
+        Attempt(row.attempt, row.at, row.latency_ms, row.status, row.error, row.response)
+        for row in rows
+    ]
+
+
+async def settle_delivery(
+    connection: AsyncConnection,
+    delivery: Delivery,
+    attempt: Attempt | None,
+    state: DeliveryState,
+    at: datetime,
+    next_attempt_at: datetime | None = None,
+) -> bool:
+    """Record one attempt's outcome. A late settle of an older attempt changes nothing."""
+    changes: dict[str, Any] = {"state": state, "lease_until": None}
+    if next_attempt_at is not None:
+        changes["next_attempt_at"] = next_attempt_at
+    if state is not DeliveryState.PENDING:
+        changes["settled_at"] = at
+    done = await connection.execute(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.id) == delivery.id,
+            col(DeliveryRow.attempt) == delivery.attempt,
+            col(DeliveryRow.state) == DeliveryState.PENDING,
+        )
+        .values(changes)
+    )
+    if attempt is not None:
+        await connection.execute(
+            insert_new(connection, AttemptRow),
+            [
+                {
+                    "delivery_id": delivery.id,
+                    "attempt": attempt.attempt,
+                    "at": attempt.at,
+                    "latency_ms": attempt.latency_ms,
+                    "status": attempt.status,
+                    "error": attempt.error,
+                    "response": attempt.response,
+                }
+            ],
+        )
+    return done.rowcount == 1
+
+
+async def next_delivery_at(connection: AsyncConnection) -> datetime | None:
+    """Tell when the next delivery that nobody has under way is due."""
+    first: datetime | None = await connection.scalar(
+        select(func.min(_DELIVERIES.c.next_attempt_at))
+        .select_from(_DELIVERIES.join(_ENDPOINTS, _ENDPOINTS.c.id == _DELIVERIES.c.endpoint_id))
+        .where(
+            _DELIVERIES.c.state == DeliveryState.PENDING,
+            _DELIVERIES.c.lease_until.is_(None),
+            _ENDPOINTS.c.disabled_at.is_(None),
+        )
+    )
+    return first

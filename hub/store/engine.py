@@ -1,0 +1,134 @@
+"""Opens the database: one engine for writing, one for reading, on SQLite or PostgreSQL."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from hub.errors import ConfigError, StoreUnavailable
+
+SQLITE_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # NORMAL may lose the last commits when the power goes
+    "busy_timeout=5000",
+    "foreign_keys=ON",
+    "cache_size=-32000",
+    "mmap_size=268435456",
+    "temp_store=MEMORY",
+)
+
+
+class Store:
+    """The system of record. `write()` is one transaction; `read()` sees what is committed."""
+
+    def __init__(self, url: str) -> None:
+        self.url = database_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._write = _engine(self.url, writes=True)
+        self._read = _engine(self.url, writes=False)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
+        """Open a transaction that commits at the end, or leaves nothing.
+
+        SQLite begins IMMEDIATE: a writer waits its turn at the start and never finds, half-way,
+        that another was faster. Raises StoreUnavailable.
+        """
+        try:
+            async with self._write.begin() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise StoreUnavailable(_words(error), "Run: hub doctor") from error
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncConnection]:
+        """Open a connection for reading; every statement sees the newest commit.
+
+        Raises StoreUnavailable.
+        """
+        try:
+            async with self._read.connect() as connection:
+                yield connection
+        except (OperationalError, InterfaceError, OSError) as error:
+            raise StoreUnavailable(_words(error), "Run: hub doctor") from error
+
+    async def close(self) -> None:
+        await self._read.dispose()
+        await self._write.dispose()
+
+
+@asynccontextmanager
+async def open_store(url: str) -> AsyncGenerator[Store]:
+    store = Store(url)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def database_url(url: str) -> URL:
+    """Read HUB_DATABASE and name its asynchronous driver. Raises ConfigError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    match parsed.get_backend_name() if parsed is not None else None:
+        case "sqlite":
+            assert parsed is not None
+            if parsed.database:
+                folder = Path(parsed.database).resolve().parent
+                if not folder.is_dir():
+                    raise ConfigError(f"HUB_DATABASE: there is no folder {folder}", "Create it")
+            return parsed.set(drivername="sqlite+aiosqlite")
+        case "postgresql" | "postgres":
+            assert parsed is not None
+            return parsed.set(drivername="postgresql+asyncpg")
+        case _:
+            raise ConfigError(
+                "HUB_DATABASE names no database the hub knows",
+                "Write sqlite:///hub.db or postgresql://user:password@host/name",
+            )
+
+
+def _engine(url: URL, *, writes: bool) -> AsyncEngine:
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+    }
+    if url.get_backend_name() == "sqlite":
+        # One writer: a second would only wait inside SQLite, where it cannot be fair.
+        options |= {"poolclass": AsyncAdaptedQueuePool, "pool_timeout": 300}
+        options |= {"pool_size": 1 if writes else 4, "max_overflow": 0}
+        engine = create_async_engine(url, **options)
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        if writes:
+            event.listen(
+                engine.sync_engine,
+                "begin",
+                lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"),
+            )
+        return engine
+    options |= {"pool_size": 10, "max_overflow": 10, "pool_pre_ping": True, "pool_timeout": 30}
+    if not writes:
+        options["isolation_level"] = "AUTOCOMMIT"
+    return create_async_engine(url, **options)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver must not begin transactions by itself: ours begin IMMEDIATE, reads need none.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _words(error: BaseException) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return f"the database cannot be used: {cause}"

@@ -1,0 +1,95 @@
+"""Accounts and people: one row each across sources, found by any of their keys."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel, col
+
+from hub.signals import new_id
+from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What is to be known: its name, and its keys from the surest to the weakest."""
+
+    name: str
+    keys: tuple[str, ...]
+
+
+async def know_accounts(
+    connection: AsyncConnection, named: Sequence[Named], at: datetime
+) -> dict[str, str]:
+    """Give the account id of each first key, making those that are new."""
+    return await _know(connection, AccountRow, AccountKeyRow, named, at)
+
+
+async def know_people(
+    connection: AsyncConnection, named: Sequence[Named], at: datetime
+) -> dict[str, str]:
+    return await _know(connection, PersonRow, PersonKeyRow, named, at)
+
+
+async def _know(
+    connection: AsyncConnection,
+    owners: type[AccountRow | PersonRow],
+    keys: type[AccountKeyRow | PersonKeyRow],
+    named: Sequence[Named],
+    at: datetime,
+) -> dict[str, str]:
+    wanted: dict[str, Named] = {}
+    for one in named:
+        before = wanted.get(one.keys[0], one)
+        wanted[one.keys[0]] = Named(before.name, tuple(dict.fromkeys(before.keys + one.keys)))
+    if not wanted:
+        return {}
+    known = await _owners(connection, keys, {key for one in wanted.values() for key in one.keys})
+    claims: dict[str, str] = {}
+    fresh: dict[str, str] = {}
+    for _, one in sorted(wanted.items()):  # sorted: two writers never wait for each other
+        held = [known.get(key) or claims.get(key) for key in one.keys]
+        owner = next((value for value in held if value), None)
+        if owner is None:
+            owner = new_id()
+            fresh[owner] = one.name
+        claims |= {key: owner for key in one.keys if key not in known and key not in claims}
+    if claims:
+        await _claim(connection, keys, claims)
+        known |= await _owners(connection, keys, set(claims))
+        held_now = set(known.values())
+        rows = [
+            {"id": owner, "name": name, "created_at": at}
+            for owner, name in fresh.items()
+            if owner in held_now  # else another writer was faster with every one of its keys
+        ]
+        if rows:
+            await connection.execute(insert(owners), rows)
+    return {first: known[first] for first in wanted}
+
+
+async def _owners(
+    connection: AsyncConnection, keys: type[AccountKeyRow | PersonKeyRow], wanted: set[str]
+) -> dict[str, str]:
+    rows = await connection.execute(
+        select(col(keys.key), col(keys.owner_id)).where(col(keys.key).in_(sorted(wanted)))
+    )
+    return {row.key: row.owner_id for row in rows}
+
+
+async def _claim(
+    connection: AsyncConnection, keys: type[SQLModel], claims: Mapping[str, str]
+) -> None:
+    rows = [{"key": key, "owner_id": owner} for key, owner in sorted(claims.items())]
+    await connection.execute(insert_new(connection, keys), rows)
+
+
+def insert_new(connection: AsyncConnection, table: type[SQLModel]) -> Any:
+    """Build an insert that leaves a row with the same key as it is."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

@@ -1,0 +1,13 @@
+"""Runs the migrations on the connection that `hub.store.migrate` hands over."""
+
+from alembic import context
+
+from hub.store.tables import SQLModel
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,  # SQLite changes a table by copying it
+)
+with context.begin_transaction():
+    context.run_migrations()

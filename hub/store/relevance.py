@@ -1,0 +1,90 @@
+"""What was decided for each role about each signal; also the order of every feed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.signals import Outcome, Reason, Relevance
+from hub.store.tables import RelevanceRow
+
+_SECONDS_A_DAY = 86_400
+
+
+def day_of(occurred_at: datetime, received_at: datetime) -> int:
+    """Give the number of the UTC day that a signal stands under in a feed.
+
+    A source whose clock runs ahead, or an event to come, does not sit above today's signals.
+    """
+    at = min(occurred_at, received_at).astimezone(UTC)
+    return int(at.timestamp()) // _SECONDS_A_DAY
+
+
+async def save_relevance(
+    connection: AsyncConnection,
+    rows: Sequence[tuple[str, int, int, Relevance]],
+    replaced: Iterable[str],
+) -> None:
+    """Store (signal id, day, seq, relevance) rows; those of `replaced` signals go first."""
+    gone = sorted(replaced)
+    if gone:
+        await connection.execute(delete(RelevanceRow).where(col(RelevanceRow.signal_id).in_(gone)))
+    if rows:
+        await connection.execute(
+            insert(RelevanceRow),
+            [
+                {
+                    "signal_id": signal_id,
+                    "role": one.role,
+                    "day": day,
+                    "score": one.score,
+                    "seq": seq,
+                    "outcome": one.outcome,
+                    "reasons": [[why.name, why.weight, why.evidence] for why in one.reasons],
+                }
+                for signal_id, day, seq, one in rows
+            ],
+        )
+
+
+def read_relevance(row: Any) -> Relevance:
+    return Relevance(
+        row.role,
+        row.score,
+        tuple(Reason(*reason) for reason in row.reasons),
+        Outcome(row.outcome),
+    )
+
+
+async def relevance_of(
+    connection: AsyncConnection, signal_ids: Iterable[str]
+) -> dict[str, list[Relevance]]:
+    """Read every role's relevance of these signals, the most concerned first."""
+    rows = await connection.execute(
+        select(RelevanceRow.__table__)  # type: ignore[attr-defined]  # SQLModel adds it
+        .where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+        .order_by(col(RelevanceRow.score).desc(), col(RelevanceRow.role))
+    )
+    found: dict[str, list[Relevance]] = {}
+    for row in rows:
+        found.setdefault(row.signal_id, []).append(read_relevance(row))
+    return found
+
+
+async def scores_of(
+    connection: AsyncConnection, signal_ids: Iterable[str]
+) -> Mapping[str, Mapping[str, float]]:
+    """Read the stored scores of these signals, by signal and role."""
+    rows = await connection.execute(
+        select(col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.score)).where(
+            col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))),
+            col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
+        )
+    )
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        found.setdefault(row.signal_id, {})[row.role] = row.score
+    return found

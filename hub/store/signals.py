@@ -1,0 +1,171 @@
+"""Signals and their revisions: what ingest writes, and how a row becomes a signal again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.connector import Draft
+from hub.signals import (
+    Account,
+    Classification,
+    Department,
+    Origin,
+    Person,
+    Severity,
+    Signal,
+    Status,
+)
+from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow
+
+_SIGNALS: Any = SignalRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_ACCOUNTS: Any = AccountRow.__table__.alias("account")  # type: ignore[attr-defined]
+_AUTHORS: Any = PersonRow.__table__.alias("author")  # type: ignore[attr-defined]
+_OWNERS: Any = PersonRow.__table__.alias("owner")  # type: ignore[attr-defined]
+
+_KEYS = {"external_id", "revision", "revised_at"}
+
+
+def select_signals(*more: Any) -> Select[Any]:
+    """Select whole signals, with their account and people joined; `more` columns follow."""
+    return select(
+        _SIGNALS,
+        _ACCOUNTS.c.name.label("account_name"),
+        _AUTHORS.c.name.label("author_name"),
+        _OWNERS.c.name.label("owner_name"),
+        *more,
+    ).select_from(
+        _SIGNALS.outerjoin(_ACCOUNTS, _ACCOUNTS.c.id == _SIGNALS.c.account_id)
+        .outerjoin(_AUTHORS, _AUTHORS.c.id == _SIGNALS.c.author_id)
+        .outerjoin(_OWNERS, _OWNERS.c.id == _SIGNALS.c.owner_id)
+    )
+
+
+def read_signal(row: Any) -> Signal:
+    return Signal(
+        id=row.id,
+        source=row.source,
+        external_id=row.external_id,
+        revision=row.revision,
+        kind=row.kind,
+        department=Department(row.department),
+        title=row.title,
+        summary=row.summary,
+        body=row.body,
+        url=row.url,
+        origin=Origin(row.origin),
+        occurred_at=row.occurred_at,
+        received_at=row.received_at,
+        updated_at=row.updated_at,
+        revised_at=row.revised_at,
+        severity=Severity(row.severity),
+        status=Status(row.status),
+        classification=Classification(row.classification),
+        sentiment=row.sentiment,
+        account=Account(row.account_id, row.account_name) if row.account_id else None,
+        author=Person(row.author_id, row.author_name) if row.author_id else None,
+        owner=Person(row.owner_id, row.owner_name) if row.owner_id else None,
+        labels=tuple(row.labels),
+        attributes=row.attributes,
+        thread=row.thread,
+    )
+
+
+async def by_external_ids(
+    connection: AsyncConnection, source: str, external_ids: Iterable[str]
+) -> dict[str, Signal]:
+    """Find what the hub already keeps of these records, by external id."""
+    rows = await connection.execute(
+        select_signals().where(
+            _SIGNALS.c.source == source, _SIGNALS.c.external_id.in_(sorted(set(external_ids)))
+        )
+    )
+    return {row.external_id: read_signal(row) for row in rows}
+
+
+async def seen_revisions(
+    connection: AsyncConnection, source: str, external_ids: Iterable[str]
+) -> set[tuple[str, str]]:
+    """List every (external id, revision) stored for these records."""
+    rows = await connection.execute(
+        select(col(RevisionRow.external_id), col(RevisionRow.revision)).where(
+            col(RevisionRow.source) == source,
+            col(RevisionRow.external_id).in_(sorted(set(external_ids))),
+        )
+    )
+    return {(row.external_id, row.revision) for row in rows}
+
+
+async def save(
+    connection: AsyncConnection, created: Sequence[Signal], updated: Sequence[Signal]
+) -> None:
+    if created:
+        await connection.execute(insert(SignalRow), [_row(signal) for signal in created])
+    if updated:
+        rows = [{f"new_{key}": value for key, value in _row(one).items()} for one in updated]
+        changing: dict[str, Any] = {key[4:]: bindparam(key) for key in rows[0] if key != "new_id"}
+        await connection.execute(
+            update(SignalRow).where(col(SignalRow.id) == bindparam("new_id")).values(changing),
+            rows,
+        )
+
+
+async def save_revisions(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        await connection.execute(insert(RevisionRow), list(rows))
+
+
+async def empty_revisions(connection: AsyncConnection, signal_ids: Sequence[str]) -> None:
+    """Take the content out of every version of signals that are gone at their source."""
+    if signal_ids:
+        await connection.execute(
+            update(RevisionRow).where(col(RevisionRow.signal_id).in_(signal_ids)).values(data={})
+        )
+
+
+def revision_row(
+    id_: str, signal_id: str, *, source: str, draft: Draft, at: datetime
+) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "signal_id": signal_id,
+        "source": source,
+        "external_id": draft.external_id,
+        "revision": draft.revision,
+        "revised_at": draft.revised_at,
+        "received_at": at,
+        "data": draft.model_dump(mode="json", exclude=_KEYS, exclude_defaults=True),
+    }
+
+
+def _row(signal: Signal) -> dict[str, Any]:
+    return {
+        "id": signal.id,
+        "source": signal.source,
+        "external_id": signal.external_id,
+        "revision": signal.revision,
+        "kind": signal.kind,
+        "department": signal.department,
+        "title": signal.title,
+        "summary": signal.summary,
+        "body": signal.body,
+        "url": signal.url,
+        "origin": signal.origin,
+        "occurred_at": signal.occurred_at,
+        "received_at": signal.received_at,
+        "updated_at": signal.updated_at,
+        "revised_at": signal.revised_at,
+        "severity": int(signal.severity),
+        "status": signal.status,
+        "classification": int(signal.classification),
+        "sentiment": signal.sentiment,
+        "account_id": signal.account.id if signal.account else None,
+        "author_id": signal.author.id if signal.author else None,
+        "owner_id": signal.owner.id if signal.owner else None,
+        "labels": list(signal.labels),
+        "attributes": dict(signal.attributes),
+        "thread": signal.thread,
+    }

@@ -1,0 +1,240 @@
+"""Where each source stands: due, leased, its cursor, its health."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.signals import new_id
+from hub.store.tables import QuarantineRow, SignalRow, SourceRow
+
+_SOURCES: Any = SourceRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+
+
+class State(StrEnum):
+    WAITING = "waiting"  # not polled yet
+    OK = "ok"
+    FAILING = "failing"
+    AUTH_FAILED = (
+        "auth_failed"  # polling stopped until its configuration changes or a sync is asked
+    )
+    PAUSED = "paused"
+    REMOVED = "removed"  # no longer in hub.toml; its signals and its place are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A source's row."""
+
+    name: str
+    connector: str
+    state: State
+    cursor: Mapping[str, Any]
+    added_at: datetime
+    notify_after: datetime
+    next_poll_at: datetime
+    lease: str | None
+    lease_until: datetime | None
+    failures: int
+    last_attempt_at: datetime | None
+    last_success_at: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+
+
+async def declare(
+    connection: AsyncConnection,
+    name: str,
+    connector: str,
+    fingerprint: str,
+    notify_after: datetime | None,
+    at: datetime,
+) -> None:
+    """Make hub.toml's source known. An old one keeps its cursor whatever else has changed."""
+    old = (await connection.execute(select(_SOURCES).where(_SOURCES.c.name == name))).first()
+    if old is None:
+        await connection.execute(
+            insert(SourceRow).values(
+                name=name,
+                connector=connector,
+                fingerprint=fingerprint,
+                state=State.WAITING,
+                cursor={},
+                added_at=at,
+                notify_after=notify_after or at,
+                next_poll_at=at,
+                failures=0,
+            )
+        )
+        return
+    changes: dict[str, Any] = {"connector": connector, "fingerprint": fingerprint}
+    if notify_after is not None:
+        changes["notify_after"] = notify_after
+    mended = old.fingerprint != fingerprint and old.state == State.AUTH_FAILED
+    if mended or old.state == State.REMOVED:
+        state = State.OK if old.last_success_at else State.WAITING
+        changes |= {"state": state, "failures": 0, "next_poll_at": at}
+    await connection.execute(update(SourceRow).where(col(SourceRow.name) == name).values(changes))
+
+
+async def remove_others(connection: AsyncConnection, names: list[str]) -> None:
+    """Mark the sources that hub.toml no longer names."""
+    await connection.execute(
+        update(SourceRow).where(col(SourceRow.name).not_in(names)).values(state=State.REMOVED)
+    )
+
+
+async def claim_due(
+    connection: AsyncConnection, names: list[str], at: datetime, lease: timedelta, limit: int
+) -> list[Standing]:
+    """Take the lease of sources whose poll is due; nobody else has them until it ends."""
+    free = or_(_SOURCES.c.lease_until.is_(None), _SOURCES.c.lease_until < at)
+    due = (
+        select(_SOURCES.c.name)
+        .where(
+            _SOURCES.c.name.in_(names),
+            _SOURCES.c.next_poll_at <= at,
+            _SOURCES.c.state.in_([State.WAITING, State.OK, State.FAILING]),
+            free,
+        )
+        .order_by(_SOURCES.c.next_poll_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = await connection.execute(
+        update(SourceRow)
+        .where(col(SourceRow.name).in_(due.scalar_subquery()))
+        .values(lease=new_id(), lease_until=at + lease, last_attempt_at=at)
+        .returning(*_SOURCES.c)
+    )
+    return [read_standing(row) for row in rows]
+
+
+async def claim_one(
+    connection: AsyncConnection, name: str, at: datetime, lease: timedelta
+) -> Standing | None:
+    """Take one source's lease whatever its state; None while somebody else polls it."""
+    rows = await connection.execute(
+        update(SourceRow)
+        .where(
+            col(SourceRow.name) == name,
+            or_(col(SourceRow.lease_until).is_(None), col(SourceRow.lease_until) < at),
+        )
+        .values(lease=new_id(), lease_until=at + lease, last_attempt_at=at)
+        .returning(*_SOURCES.c)
+    )
+    row = rows.first()
+    return read_standing(row) if row else None
+
+
+async def save_cursor(
+    connection: AsyncConnection,
+    name: str,
+    lease: str,
+    cursor: Mapping[str, Any],
+    lease_until: datetime,
+) -> bool:
+    """Move the cursor, in the transaction of the page it belongs to, and prolong the lease.
+
+    False when the lease is no longer ours: then the whole page must be left undone.
+    """
+    moved = await connection.execute(
+        update(SourceRow)
+        .where(col(SourceRow.name) == name, col(SourceRow.lease) == lease)
+        .values(cursor=dict(cursor), lease_until=lease_until)
+    )
+    return moved.rowcount == 1
+
+
+async def settle(
+    connection: AsyncConnection, name: str, lease: str, outcome: Mapping[str, Any]
+) -> bool:
+    """Record how a poll ended and give the lease back; a late one changes nothing."""
+    done = await connection.execute(
+        update(SourceRow)
+        .where(col(SourceRow.name) == name, col(SourceRow.lease) == lease)
+        .values(lease=None, lease_until=None, **outcome)
+    )
+    return done.rowcount == 1
+
+
+async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool:
+    """Ask for a poll now, also of a source that had stopped."""
+    asked = await connection.execute(
+        update(SourceRow)
+        .where(col(SourceRow.name) == name, col(SourceRow.state) != State.REMOVED)
+        .values(next_poll_at=at, state=_awake())
+    )
+    return asked.rowcount == 1
+
+
+async def next_due(connection: AsyncConnection, names: list[str]) -> datetime | None:
+    """Tell when the next poll is due, so that the loop can sleep until then."""
+    first: datetime | None = await connection.scalar(
+        select(_SOURCES.c.next_poll_at)
+        .where(
+            _SOURCES.c.name.in_(names),
+            _SOURCES.c.lease_until.is_(None),
+            _SOURCES.c.state.in_([State.WAITING, State.OK, State.FAILING]),
+        )
+        .order_by(_SOURCES.c.next_poll_at)
+        .limit(1)
+    )
+    return first
+
+
+async def standings(connection: AsyncConnection, name: str | None = None) -> list[Standing]:
+    wanted = select(_SOURCES).order_by(_SOURCES.c.name)
+    if name is not None:
+        wanted = wanted.where(_SOURCES.c.name == name)
+    return [read_standing(row) for row in await connection.execute(wanted)]
+
+
+async def counts(connection: AsyncConnection, names: list[str]) -> dict[str, tuple[int, int]]:
+    """Count (signals, quarantined records) of each source."""
+    signals = await connection.execute(
+        select(col(SignalRow.source), func.count().label("n"))
+        .where(col(SignalRow.source).in_(names))
+        .group_by(col(SignalRow.source))
+    )
+    found = dict.fromkeys(names, (0, 0))
+    for row in signals:
+        found[row.source] = (row.n, 0)
+    bad = await connection.execute(
+        select(col(QuarantineRow.source), func.count().label("n"))
+        .where(col(QuarantineRow.source).in_(names))
+        .group_by(col(QuarantineRow.source))
+    )
+    for row in bad:
+        found[row.source] = (found[row.source][0], row.n)
+    return found
+
+
+def read_standing(row: Any) -> Standing:
+    return Standing(
+        name=row.name,
+        connector=row.connector,
+        state=State(row.state),
+        cursor=row.cursor,
+        added_at=row.added_at,
+        notify_after=row.notify_after,
+        next_poll_at=row.next_poll_at,
+        lease=row.lease,
+        lease_until=row.lease_until,
+        failures=row.failures,
+        last_attempt_at=row.last_attempt_at,
+        last_success_at=row.last_success_at,
+        last_error=row.last_error,
+        last_error_at=row.last_error_at,
+    )
+
+
+def _awake() -> Any:
+    return case(
+        (col(SourceRow.state) == State.AUTH_FAILED, State.FAILING), else_=col(SourceRow.state)
+    )

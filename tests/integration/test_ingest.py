@@ -1,0 +1,205 @@
+"""The pipeline on both engines: stored once, in order, with the cursor, or not at all."""
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from hub.config import read_config
+from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
+from hub.ingest import Plan, Reading, Target, ingest
+from hub.route import Router
+from hub.signals import ChangeType, Outcome, Severity, Status
+from hub.store import Store, log, open_store
+from hub.store.deliveries import declare_endpoints, deliveries
+from hub.store.migrate import migrate
+from hub.store.quarantine import quarantined
+from hub.store.relevance import relevance_of
+from hub.store.signals import by_external_ids, seen_revisions
+
+T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
+READING = Reading("crm", notify_after=T0 - timedelta(days=1))
+
+
+def draft(number: int = 1, revision: int = 1, **changes: Any) -> Draft:
+    given: dict[str, Any] = {
+        "kind": "sales.deal.won",
+        "external_id": f"deal/{number}",
+        "revision": str(revision),
+        "revised_at": T0 + timedelta(minutes=revision),
+        "occurred_at": T0,
+        "title": f"Acme buys {number}, version {revision}",
+        "body": "They liked it",
+        "account": AccountRef(name="Acme", domain="acme.example"),
+        "owner": PersonRef(name="Jane Doe", email="jane@us.example"),
+        "labels": ("q4",),
+        "attributes": {"amount": 1200},
+    }
+    return Draft(**(given | changes))
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncGenerator[Store]:
+    async with open_store(database_url) as store:
+        await migrate(store)
+        yield store
+
+
+@pytest.fixture
+async def plan(store: Store) -> Plan:
+    async with store.write() as connection:
+        ids = await declare_endpoints(connection, {"sales-bot": "sales"}, T0)
+    target = Target(ids["sales-bot"], frozenset({"sales.*"}), 0.5)
+    return Plan(Router(read_config("", {}).roles), {"sales": [target]})
+
+
+async def kept(store: Store, external_id: str = "deal/1") -> Any:
+    async with store.read() as connection:
+        return (await by_external_ids(connection, "crm", [external_id]))[external_id]
+
+
+async def test_a_draft_becomes_a_signal_with_everything_it_said(store: Store, plan: Plan) -> None:
+    done = await ingest(store, READING, Page([draft()], {}), plan, at=T0)
+    signal = await kept(store)
+    assert signal == done.signals[0]
+    assert (signal.account.name, signal.owner.name) == ("Acme", "Jane Doe")
+    assert signal.attributes == {"amount": 1200}
+    assert signal.labels == ("q4",)
+    assert signal.received_at == T0
+    assert done.seq == 1
+
+
+async def test_the_same_page_ten_times_is_stored_once(store: Store, plan: Plan) -> None:
+    page = Page([draft(number) for number in range(5)], {})
+    first = await ingest(store, READING, page, plan)
+    for _ in range(9):
+        again = await ingest(store, READING, page, plan)
+        assert (len(again.signals), again.seen_before, again.seq) == (0, 5, None)
+    async with store.read() as connection:
+        assert await log.head(connection) == first.seq == 5
+        assert len(await log.after(connection, 0, 100)) == 5
+
+
+async def test_a_later_revision_replaces_and_an_older_late_one_does_not(
+    store: Store, plan: Plan
+) -> None:
+    await ingest(store, READING, Page([draft(revision=2)], {}), plan)
+    before = await kept(store)
+    late = await ingest(store, READING, Page([draft(revision=1, title="Old words")], {}), plan)
+    assert await kept(store) == before
+    assert late.deliveries == 0
+    await ingest(store, READING, Page([draft(revision=3, severity=Severity.HIGH)], {}), plan)
+    after = await kept(store)
+    assert (after.id, after.revision) == (before.id, "3")
+    async with store.read() as connection:
+        types = [change.type for change in await log.after(connection, 0, 10)]
+        assert types == [ChangeType.CREATED, ChangeType.HISTORY, ChangeType.UPDATED]
+        seen = await seen_revisions(connection, "crm", ["deal/1"])
+    assert seen == {("deal/1", "1"), ("deal/1", "2"), ("deal/1", "3")}
+
+
+async def test_revisions_of_one_record_in_one_page_are_taken_in_their_order(
+    store: Store, plan: Plan
+) -> None:
+    page = Page([draft(revision=3), draft(revision=1), draft(revision=2)], {})
+    done = await ingest(store, READING, page, plan)
+    assert (await kept(store)).revision == "3"
+    async with store.read() as connection:
+        changes = await log.after(connection, 0, 10)
+    assert [change.type for change in changes] == [
+        ChangeType.CREATED,
+        ChangeType.UPDATED,
+        ChangeType.UPDATED,
+    ]
+    assert done.deliveries == 3  # each change is sent, once
+    assert changes[1].was == changes[0].now
+
+
+async def test_what_is_deleted_at_its_source_loses_its_words_everywhere(
+    store: Store, plan: Plan
+) -> None:
+    await ingest(store, READING, Page([draft(title="Canary", body="Canary")], {}), plan)
+    gone = draft(revision=2, status=Status.DELETED, title="Canary", body="Canary")
+    await ingest(store, READING, Page([gone], {}), plan)
+    signal = await kept(store)
+    assert (signal.status, signal.body, signal.attributes) == (Status.DELETED, None, {})
+    async with store.read() as connection:
+        for table in ("signals", "revisions", "changes", "relevance"):
+            rows = await connection.exec_driver_sql(f"SELECT * FROM {table}")  # noqa: S608
+            assert "Canary" not in repr(rows.all())
+    late = draft(revision=0, title="Canary", body="Canary")
+    await ingest(store, READING, Page([late], {}), plan)
+    async with store.read() as connection:
+        rows = await connection.exec_driver_sql("SELECT * FROM revisions")
+        assert "Canary" not in repr(rows.all())
+
+
+async def test_each_role_gets_its_own_decision_with_reasons(store: Store, plan: Plan) -> None:
+    done = await ingest(store, READING, Page([draft()], {}), plan)
+    async with store.read() as connection:
+        found = (await relevance_of(connection, [done.signals[0].id]))[done.signals[0].id]
+    by_role = {one.role: one for one in found}
+    assert by_role["sales"].outcome is Outcome.SENT
+    assert by_role["community"].outcome is Outcome.NOT_PERMITTED
+    assert by_role["support"].outcome is Outcome.BELOW_THRESHOLD
+    assert {"kind", "department"} <= {why.name for why in by_role["sales"].reasons}
+    assert by_role["sales"].score == pytest.approx(
+        min(1, sum(why.weight for why in by_role["sales"].reasons))
+    )
+
+
+async def test_history_is_quiet(store: Store, plan: Plan) -> None:
+    reading = Reading("crm", notify_after=T0 + timedelta(days=1))
+    done = await ingest(store, reading, Page([draft()], {}), plan)
+    assert done.deliveries == 0
+    async with store.read() as connection:
+        found = (await relevance_of(connection, [done.signals[0].id]))[done.signals[0].id]
+        assert await deliveries(connection, signal_id=done.signals[0].id) == []
+    assert {one.outcome for one in found if one.role == "sales"} == {Outcome.HISTORY}
+
+
+async def test_an_endpoint_gets_only_the_kinds_it_asked_for(store: Store, plan: Plan) -> None:
+    page = Page([draft(1), draft(2, kind="product.release")], {})
+    done = await ingest(store, READING, page, plan)
+    assert done.deliveries == 1
+
+
+async def test_one_account_across_names_and_domains(store: Store, plan: Plan) -> None:
+    both = draft(1, account=AccountRef(name="Acme", domain="www.ACME.example"))
+    by_domain = draft(2, account=AccountRef(name="Acme Inc.", domain="acme.example"))
+    by_name = draft(3, account=AccountRef(name="ACME"))
+    other = draft(4, account=AccountRef(name="Globex"))
+    done = await ingest(store, READING, Page([both, by_domain, by_name, other], {}), plan)
+    ids = {signal.external_id: signal.account.id for signal in done.signals if signal.account}
+    assert ids["deal/1"] == ids["deal/2"] == ids["deal/3"] != ids["deal/4"]
+
+
+async def test_bad_records_are_kept_aside_and_counted(store: Store, plan: Plan) -> None:
+    page = Page([draft()], {}, [Bad("amount: not a number", {"id": 7, "x": "\ud800\x00"}, "7")])
+    for _ in range(3):
+        done = await ingest(store, READING, page, plan)
+        assert done.quarantined == 1
+    async with store.read() as connection:
+        [bad] = await quarantined(connection, "crm", 10)
+    assert (bad.external_id, bad.reason, bad.seen) == ("7", "amount: not a number", 3)
+
+
+async def test_text_that_a_database_would_refuse(store: Store, plan: Plan) -> None:
+    hostile = draft(
+        title="A\x00 title\n<b>x</b>",
+        body="\x00x",
+        url="javascript:alert(1)",
+        attributes={"a\x00": "\x00b", "big": 2**70, "deep": [{"k": "\x00"}]},
+    )
+    await ingest(store, READING, Page([hostile], {}), plan)
+    signal = await kept(store)
+    assert signal.title == "A title <b>x</b>"
+    assert signal.url is None
+    assert signal.attributes == {"a": "b", "big": str(2**70), "deep": [{"k": ""}]}
+
+
+async def test_attributes_too_large_to_carry_are_quarantined(store: Store, plan: Plan) -> None:
+    page = Page([draft(1), draft(2, attributes={"x": "y" * 100_000})], {})
+    done = await ingest(store, READING, page, plan)
+    assert (len(done.signals), done.quarantined) == (1, 1)
