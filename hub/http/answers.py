@@ -4,11 +4,11 @@ import contextlib
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx2
 import orjson
@@ -17,6 +17,11 @@ from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, S
 from hub.http.limits import retry_after, used_up
 
 EXCERPT = 200
+_REDIRECTS = frozenset({300, 301, 302, 303, 305, 306, 307, 308})
+_TRANSIENT = frozenset({408, 425})  # the request came too slowly, or too early: ask again
+
+Clean: TypeAlias = Callable[[str], str]
+"""Takes the secrets out of a text: vendors quote the token that they refuse."""
 
 
 async def read_body(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
@@ -33,28 +38,28 @@ async def read_body(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
 
 
 def judge(
-    status: int, headers: Mapping[str, str], body: bytes, *, host: str, path: str
+    status: int, headers: Mapping[str, str], body: bytes, *, host: str, path: str, clean: Clean
 ) -> SourceError | None:
     """Sort an answer by what to do about it; None for one that is to be used."""
     if 200 <= status < 300:
         return None
-    said = f"{host} answered {_named(status)}"
-    excerpt = message_of(body)
-    words = f"{said}: {excerpt}" if excerpt else said
-    if 300 <= status < 400:
+    path = clean(path)
+    if status in _REDIRECTS:
+        to = clean(_target(headers, host))
         return SourceMisbehaved(
-            f"{host} redirects {path} to {_target(headers)}, which is not followed",
-            status=status,
+            f"{host} redirects {path} to {to}, which is not followed", status=status
         )
+    said = f"{host} answered {_named(status)}"
+    excerpt = message_of(body, clean)
+    words = f"{said}: {excerpt}" if excerpt else said
     if status == 429 or (status == 403 and used_up(headers)):
         return RateLimited(words, retry_after(headers, now=datetime.now(UTC)))
     if status in {401, 403}:
         return AuthFailed(words)
-    if status >= 500 or status in {408, 425}:
+    if status >= 500 or status in _TRANSIENT:
         return SourceUnavailable(words)
-    return SourceMisbehaved(
-        f"{said} for {path}: {excerpt}" if excerpt else f"{said} for {path}", status=status
-    )
+    words = f"{said} for {path}: {excerpt}" if excerpt else f"{said} for {path}"
+    return SourceMisbehaved(words, status=status)
 
 
 def decode(content: bytes, headers: Mapping[str, str], *, host: str) -> Any:
@@ -76,7 +81,7 @@ def decode(content: bytes, headers: Mapping[str, str], *, host: str) -> Any:
     raise SourceMisbehaved(f"{host} answered with {what}, not JSON")
 
 
-def message_of(body: bytes) -> str:
+def message_of(body: bytes, clean: Clean) -> str:
     """Find what the vendor wanted to say: the message within its JSON, else the text."""
     try:
         said = _said(orjson.loads(body))
@@ -86,7 +91,8 @@ def message_of(body: bytes) -> str:
             said = html.unescape(title[1])
         else:
             said = re.sub(r"<[^<>]{0,1000}>", " ", text[:4000])
-    said = " ".join("".join(c if c.isprintable() else " " for c in said[:4000]).split())
+    said = clean(" ".join("".join(c if c.isprintable() else " " for c in said).split()))
+    # Shortened after it is cleaned: half a secret would not be recognised.
     return said if len(said) <= EXCERPT else said[: EXCERPT - 1] + "…"
 
 
@@ -110,8 +116,10 @@ def _named(status: int) -> str:
         return str(status)
 
 
-def _target(headers: Mapping[str, str]) -> str:
+def _target(headers: Mapping[str, str], host: str) -> str:
+    """Name the place without its query, which may hold a ticket."""
     try:
-        return httpx2.URL(headers.get("location", "")).host or "another path"
+        to = httpx2.URL(headers.get("location", ""))
     except httpx2.InvalidURL:
         return "somewhere that is no URL"
+    return f"{to.scheme or 'the same'}://{to.host or host}{to.path}"

@@ -1,6 +1,7 @@
 """The client of one endpoint that a connector is handed."""
 
 import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,6 @@ from hub.connector import Answer, Basic, Bearer, Budget, Header, Http
 from hub.errors import (
     AddressRefused,
     AuthFailed,
-    SourceError,
     SourceMisbehaved,
     SourceUnavailable,
 )
@@ -21,7 +21,9 @@ from hub.http.answers import decode, judge, read_body
 from hub.http.guard import parse, port_of
 from hub.http.network import NoAnswer, Pool, Timeouts
 
+_JSON = "application/json"
 LARGEST_BODY = 16 * 1024 * 1024
+_TELLING = re.compile(r"auth|token|key|secret|cookie|password|sig", re.IGNORECASE)
 AGENT = "team-signals-hub"
 
 
@@ -35,7 +37,10 @@ class HttpApi:
         self._pool = pool
         self._budget = budget
         self._timeouts = timeouts
-        self._base = parse(endpoint.url)
+        try:
+            self._base = parse(endpoint.url)
+        except AddressRefused as error:
+            raise SourceMisbehaved(f"The endpoint's URL: {error.message}") from None
         self._secrets = tuple(sorted(_secrets(endpoint), key=len, reverse=True))
         self._headers = _headers(endpoint, self._base.host)
 
@@ -43,11 +48,11 @@ class HttpApi:
         return f"<HttpApi {self._base.host}>"
 
     async def get(self, path: str = "", /, **params: Any) -> Any:
-        return self._read(await self._ask("GET", path, params=params))
+        return self._read(await self._ask("GET", path, params=params, accept=_JSON))
 
     async def post(self, path: str, /, json: Any) -> Any:
-        headers = {"Content-Type": "application/json"}
-        return self._read(await self._ask("POST", path, orjson.dumps(json), headers=headers))
+        content, kind = orjson.dumps(json), {"Content-Type": _JSON}
+        return self._read(await self._ask("POST", path, content, headers=kind, accept=_JSON))
 
     async def fetch(
         self,
@@ -59,7 +64,7 @@ class HttpApi:
     ) -> Answer:
         return await self._ask("GET", path, params=params, headers=headers, unchanged=True)
 
-    async def _ask(  # noqa: PLR0913 - what a request is made of
+    async def _ask(
         self,
         method: str,
         path: str,
@@ -67,10 +72,12 @@ class HttpApi:
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        accept: str = "*/*",
         unchanged: bool = False,
     ) -> Answer:
         url, host = self._url(path, params or {}), self._base.host
-        sent = httpx2.Headers(self._headers)
+        sent = httpx2.Headers({"Accept": accept})
+        sent.update(self._headers)
         sent.update(headers)
         if self._budget is not None:
             await self._budget.take()
@@ -82,14 +89,16 @@ class HttpApi:
         except NoAnswer as error:
             raise SourceUnavailable(f"{host} {error}") from None
         except AddressRefused as error:
-            raise SourceMisbehaved(f"{host} is not called: {error}") from None
+            raise SourceMisbehaved(f"{host} is not called: {error.message}") from None
         except httpx2.DecodingError:
             raise SourceMisbehaved(f"{host} answered with a damaged compression") from None
         status = response.status_code
         if unchanged and status == 304:
             return Answer(status, response.headers, b"", str(url))
-        if refusal := judge(status, response.headers, body, host=host, path=url.path):
-            raise self._without_secrets(refusal)
+        if refusal := judge(
+            status, response.headers, body, host=host, path=url.path, clean=self._clean
+        ):
+            raise refusal
         if not whole:
             raise SourceMisbehaved(f"{host} sent more than 16 MiB")
         return Answer(status, response.headers, body, str(url))
@@ -99,7 +108,9 @@ class HttpApi:
             return None
         read = decode(answer.content, answer.headers, host=self._base.host)
         if self._endpoint.says_no is not None and (refusal := self._endpoint.says_no(read)):
-            raise self._without_secrets(refusal)
+            refusal.message = self._clean(refusal.message)
+            refusal.args = (refusal.message,)
+            raise refusal
         return read
 
     def _url(self, path: str, params: Mapping[str, Any]) -> httpx2.URL:
@@ -121,12 +132,10 @@ class HttpApi:
         ]
         return url.copy_merge_params(httpx2.QueryParams(given)) if given else url
 
-    def _without_secrets(self, error: SourceError) -> SourceError:
-        """Vendors quote the token that they refuse."""
+    def _clean(self, text: str) -> str:
         for secret in self._secrets:
-            error.message = error.message.replace(secret, "…")
-        error.args = (error.message,)
-        return error
+            text = text.replace(secret, "…")
+        return text
 
 
 def _join(base: str, path: str) -> str:
@@ -159,7 +168,6 @@ def _word(name: str, value: Any) -> str:
 
 def _headers(endpoint: Http, host: str) -> httpx2.Headers:
     headers = {
-        "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate",
         "User-Agent": AGENT,
         **endpoint.headers,
@@ -185,15 +193,20 @@ def _headers(endpoint: Http, host: str) -> httpx2.Headers:
 
 
 def _secrets(endpoint: Http) -> set[str]:
-    found: set[str] = set()
+    """List what may not be shown: the sign-in, and headers and parameters that look like one."""
+    found = {
+        value
+        for name, value in (*endpoint.headers.items(), *httpx2.URL(endpoint.url).params.items())
+        if _TELLING.search(name)
+    }
     match endpoint.auth:
         case Bearer(token):
-            found = {token.get_secret_value()}
+            found.add(token.get_secret_value())
         case Basic(user, password):
             secret = password.get_secret_value()
-            found = {secret, base64.b64encode(f"{user}:{secret}".encode()).decode()}
+            found |= {secret, base64.b64encode(f"{user}:{secret}".encode()).decode()}
         case Header(_, value):
-            found = {value.get_secret_value()}
+            found.add(value.get_secret_value())
         case None:
             pass
     return {secret for secret in found if secret}

@@ -17,7 +17,8 @@ from hub.http.answers import read_body
 from hub.http.api import AGENT, HttpApi
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, retry_after
-from hub.http.network import NoAnswer, Pool, Resolver, Timeouts, look_up
+from hub.http.names import Names, Resolver
+from hub.http.network import NoAnswer, Pool, Timeouts
 
 SOURCE = Timeouts()
 SEND = timedelta(seconds=15)
@@ -52,13 +53,14 @@ class Clients:
         *,
         proxy: str | None = None,
         ca_file: str | None = None,
-        resolver: Resolver = look_up,
+        resolver: Resolver | None = None,
     ) -> None:
         self._tls = ssl.create_default_context()
         if ca_file is not None:
             self._tls.load_verify_locations(ca_file)
         self._proxy = proxy
-        self._resolver = resolver
+        self._names = Names()
+        self._resolver = resolver or self._names
         self._sources = self._pool(Guard.operator())
         self._sends: dict[Guard, Pool] = {}
         self._lanes: dict[tuple[str, int], _Lane] = {}
@@ -74,6 +76,7 @@ class Clients:
         traceback: TracebackType | None,
     ) -> None:
         async with AsyncExitStack() as stack:
+            stack.callback(self._names.close)
             for pool in (self._sources, *self._sends.values()):
                 stack.push_async_callback(pool.aclose)
 

@@ -1,5 +1,6 @@
 """Where a connection may go: the defence against requests forged into the inner network."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import (
@@ -40,6 +41,8 @@ GLOBAL_UNICAST = IPv6Network("2000::/3")
 NAT64 = IPv6Network("64:ff9b::/96")
 IPV4_COMPATIBLE = IPv6Network("::/96")
 PUBLIC_PORTS = frozenset({80, 443})
+_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Guard:
         self, address: str | Address, *, port: int | None = None, secure: bool = True
     ) -> None:
         """Raise AddressRefused unless a connection to this address is permitted."""
-        outer = ip_address(address)
+        outer = _without_zone(ip_address(address))
         inner = unwrap(outer)
         if why := _never(inner) or _never(outer):
             raise AddressRefused(f"{outer} is {why}, where the hub never connects")
@@ -72,25 +75,16 @@ class Guard:
                 f"{outer} is not a public address",
                 "The operator can permit its network",
             )
-        if not secure:
-            raise AddressRefused("A public address is called by https only")
-        if port is not None and port not in PUBLIC_PORTS:
-            raise AddressRefused(f"Port {port} is not called on public addresses, only 443 and 80")
+        _check_way(secure=secure, port=port)
 
     def check_url(self, url: str) -> None:
         """Refuse early what will be refused at the connection; a name is judged only there."""
         read = parse(url)
         secure = read.scheme == "https"
-        address = literal(read.host)
-        if address is not None:
+        if (address := literal(host_of(read))) is not None:
             self.check(address, port=port_of(read), secure=secure)
         elif not (self.private or self.allow):
-            if not secure:
-                raise AddressRefused("A public address is called by https only")
-            if port_of(read) not in PUBLIC_PORTS:
-                raise AddressRefused(
-                    f"Port {port_of(read)} is not called on public addresses, only 443 and 80"
-                )
+            _check_way(secure=secure, port=port_of(read))
 
     def _allowed(self, address: Address) -> bool:
         return any(address in network for network in self.allow)
@@ -104,17 +98,28 @@ def parse(url: str) -> httpx2.URL:
         raise AddressRefused(f"This is not a URL: {error}") from None
     if read.scheme not in {"http", "https"}:
         raise AddressRefused("Only http and https are called")
-    if not read.host:
+    host = host_of(read)
+    if not host:
         raise AddressRefused("The URL names no host")
     if read.userinfo:
         raise AddressRefused("A URL may not carry a user or a password")
-    if read.port == 0:
-        raise AddressRefused("Port 0 cannot be called")
+    if not 0 < port_of(read) < 1 << 16:
+        raise AddressRefused(f"There is no port {read.port}")
+    if "%" in host or not (literal(host) or _NAME.fullmatch(host)):
+        raise AddressRefused("The URL's host is neither a name nor an address")
+    if literal(host) is None and _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        # 2130706433, 0x7f.1, 127.1 and 127.0.0.1. mean 127.0.0.1 to the system's resolver.
+        raise AddressRefused("An address is written as four decimal numbers")
     return read
 
 
+def host_of(url: httpx2.URL) -> str:
+    """Name the host as it goes over the wire."""
+    return url.raw_host.decode()
+
+
 def port_of(url: httpx2.URL) -> int:
-    return url.port or (443 if url.scheme == "https" else 80)
+    return (443 if url.scheme == "https" else 80) if url.port is None else url.port
 
 
 def literal(host: str) -> Address | None:
@@ -137,6 +142,17 @@ def unwrap(address: Address) -> Address:
     if address in NAT64 or (address in IPV4_COMPATIBLE and int(address) > 1):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
+
+
+def _without_zone(address: Address) -> Address:
+    return IPv6Address(int(address)) if isinstance(address, IPv6Address) else address
+
+
+def _check_way(*, secure: bool, port: int | None) -> None:
+    if not secure:
+        raise AddressRefused("A public address is called by https only")
+    if port is not None and port not in PUBLIC_PORTS:
+        raise AddressRefused(f"Port {port} is not called on public addresses, only 443 and 80")
 
 
 def _never(address: Address) -> str | None:

@@ -6,22 +6,20 @@ headers and decoders.
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpcore2
 import httpx2
 
-from hub.http.guard import Guard, literal, port_of
+from hub.http.guard import Guard, host_of, port_of
+from hub.http.names import Resolver, resolve
 from hub.http.words import connect_words, failure_words, timeout_words, tls_words
-
-Resolver: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
 class NoAnswer(Exception):
@@ -55,29 +53,6 @@ class Attempt:
 
 
 _attempt: ContextVar[Attempt] = ContextVar("attempt")
-
-
-async def look_up(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
-
-
-async def resolve(resolver: Resolver, host: str, port: int, timeout: float) -> Sequence[str]:  # noqa: ASYNC109 - httpcore2 hands it down
-    if literal(host) is not None:
-        return [host]
-    try:
-        async with asyncio.timeout(timeout):
-            found = await resolver(host, port)
-    except TimeoutError:
-        raise httpcore2.ConnectTimeout("its name was not resolved in time") from None
-    except (OSError, UnicodeError) as error:
-        words = error.strerror if isinstance(error, OSError) else None
-        raise httpcore2.ConnectError(
-            f"cannot be found by its name ({words or 'not a host name'})"
-        ) from None
-    if not found:
-        raise httpcore2.ConnectError("cannot be found by its name (no address)")
-    return found
 
 
 class _Backend(httpcore2.AsyncNetworkBackend):
@@ -165,7 +140,7 @@ class Pool:
         self._proxied = proxy is not None
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls,
-            proxy=None if proxy is None else httpcore2.Proxy(proxy),
+            proxy=None if proxy is None else _proxy(proxy),
             # No ceiling here, where one host could take all: callers bound what they start.
             max_connections=None,
             max_keepalive_connections=50,
@@ -208,9 +183,9 @@ class Pool:
                     answer.status, headers=answer.headers, stream=_Body(answer.aiter_stream())
                 )
         except httpcore2.TimeoutException as error:
-            if attempt.left(None) <= 0:
-                raise NoAnswer(f"did not finish within {total:g} s") from None
-            raise NoAnswer(timeout_words(error, connect, read)) from None
+            over = attempt.left(None) <= 0
+            words = timeout_words(error, over=over, connect=connect, read=read, total=total)
+            raise NoAnswer(words) from None
         except (
             httpcore2.NetworkError,
             httpcore2.ProtocolError,
@@ -232,11 +207,20 @@ class Pool:
         """
         port, secure = port_of(url), url.scheme == "https"
         try:
-            addresses = await resolve(self._resolver, url.raw_host.decode(), port, timeout)
+            addresses = await resolve(self._resolver, host_of(url), port, timeout)
         except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
             return
         for address in addresses:
             self._guard.check(address, port=port, secure=secure)
+
+
+def _proxy(text: str) -> httpcore2.Proxy:
+    """Read `http://user:password@host:port`; the operator writes it, and may need the sign-in."""
+    url = httpx2.URL(text)
+    return httpcore2.Proxy(
+        httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target="/"),
+        auth=(url.username, url.password) if url.userinfo else None,
+    )
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -5,12 +5,21 @@ import ssl
 import httpcore2
 
 
-def timeout_words(error: httpcore2.TimeoutException, connect: float, read: float) -> str:
+def timeout_words(
+    error: httpcore2.TimeoutException, *, over: bool, connect: float, read: float, total: float
+) -> str:
+    """Name the wait that was too long; `over` tells that the time for everything has run out."""
     if isinstance(error, httpcore2.ConnectTimeout):
-        return f"could not be reached within {connect:g} s"
+        return f"could not be reached within {_seconds(min(connect, total))}"
+    if over:
+        return f"did not finish within {_seconds(total)}"
     if isinstance(error, httpcore2.WriteTimeout):
-        return f"did not take the request within {read:g} s"
-    return f"sent nothing for {read:g} s"
+        return f"did not take the request within {_seconds(read)}"
+    return f"sent nothing for {_seconds(read)}"
+
+
+def _seconds(value: float) -> str:
+    return f"{round(value, 1):g} s"
 
 
 def connect_words(cause: BaseException | None) -> str:
@@ -37,7 +46,7 @@ def failure_words(error: Exception) -> str:
             return f"cannot be reached through the proxy ({error})"
         case httpcore2.LocalProtocolError():
             # Its text quotes the header, which may be the token.
-            return "cannot be asked: a header holds characters that HTTP forbids"
+            return "cannot be asked: the headers given for it are not valid in HTTP"
         case httpcore2.RemoteProtocolError():
             return _protocol_words(str(error))
         case _:
