@@ -1,0 +1,177 @@
+"""Prometheus Alertmanager, and Grafana's (`https://<grafana>/api/alertmanager/grafana`).
+
+The API is a snapshot of the alerts that exist now, without cursor or pages: one that resolves
+vanishes, so the cursor keeps the known alerts and a resolution is what has disappeared.
+https://prometheus.io/docs/alerting/latest/alerts_api/
+https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from hub.connector import (
+    Api,
+    Basic,
+    Bearer,
+    Connector,
+    Cursor,
+    Draft,
+    Endpoint,
+    Http,
+    Page,
+    SecretStr,
+    Severity,
+    SourceMisbehaved,
+    Status,
+    utc,
+)
+
+SEVERITIES: Mapping[str, Severity] = {
+    **dict.fromkeys(
+        ("critical", "page", "emergency", "fatal", "disaster", "p1"), Severity.CRITICAL
+    ),
+    **dict.fromkeys(("error", "high", "major", "p2"), Severity.HIGH),
+    **dict.fromkeys(("warning", "warn", "medium", "average", "minor", "p3"), Severity.MEDIUM),
+    **dict.fromkeys(("low", "p4"), Severity.LOW),
+    **dict.fromkeys(("info", "information", "informational", "none", "p5"), Severity.INFO),
+}
+_STATUS = {
+    "suppressed": Status.ACKNOWLEDGED,
+    "resolved": Status.RESOLVED,
+}
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_KEPT = ("fingerprint", "labels", "annotations", "generatorURL", "startsAt", "updatedAt")
+
+
+class Alertmanager(Connector):
+    url: str
+    """The address before `/api/v2`."""
+    token: SecretStr | None = None
+    """Bearer token (Grafana: of a service account that may read alerts)."""
+    user: str | None = None
+    password: SecretStr | None = None
+    filter: tuple[str, ...] = ()
+    """Matchers, all of which must hold: `severity=~"critical|page"`."""
+    receiver: str | None = None
+    """A regular expression: only alerts that are routed to such a receiver."""
+    severity_label: str = "severity"
+    label_names: tuple[str, ...] = Field(default=("alertname", "team", "service"))
+    """The alert's labels whose values become labels of the signal."""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"ops.alert.firing", "ops.alert.resolved"})
+    every: ClassVar[timedelta] = timedelta(seconds=30)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if self.token and self.user:
+            raise ValueError("give a token, or a user and password")
+        return self
+
+    def endpoint(self) -> Endpoint:
+        if self.token:
+            return Http(self.url, Bearer(self.token))
+        if self.user and self.password:
+            return Http(self.url, Basic(self.user, self.password))
+        return Http(self.url)
+
+    async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        alerts = await api.get("api/v2/alerts", filter=list(self.filter), receiver=self.receiver)
+        if not isinstance(alerts, list):
+            raise SourceMisbehaved(f"{self.url} answered, but not with a list of alerts")
+        before: dict[str, Any] = dict(_map(cursor.get("known")))
+        known: dict[str, Any] = {}
+        changed: list[Any] = []
+        for alert in alerts:
+            key, version = _key(alert), _version(alert)
+            known[key] = before.pop(key, None)
+            if not known[key] or known[key]["version"] != version:
+                known[key] = {"version": version, **{name: _map(alert).get(name) for name in _KEPT}}
+                changed.append(alert)
+        gone = [
+            {**alert, "status": {"state": "resolved"}}
+            for alert in before.values()
+            if alert["fingerprint"]
+        ]
+        count = _whole(cursor.get("count")) + bool(changed or gone)
+        seen = datetime.now(UTC)
+        page = Page.read(
+            [*changed, *gone],
+            lambda alert: self._draft(alert, count, seen),
+            {"known": known, "count": count},
+        )
+        for bad in page.bad:
+            if alert := known.get(bad.external_id or ""):
+                alert["fingerprint"] = None  # what was never a signal is not resolved either
+        yield page
+
+    def _draft(self, alert: dict[str, Any], count: int, seen: datetime) -> Draft:
+        state = alert["status"]["state"]
+        status = _STATUS.get(state, Status.OPEN)
+        labels: dict[str, str] = alert["labels"]
+        notes: dict[str, str] = alert["annotations"] or {}
+        name = labels.get("alertname") or "Alert"
+        place = labels.get("instance") or labels.get("service") or labels.get("job")
+        is_over = status is Status.RESOLVED
+        started = utc(alert["startsAt"])
+        url = alert.get("generatorURL") or notes.get("runbook_url")
+        return Draft(
+            kind="ops.alert.resolved" if is_over else "ops.alert.firing",
+            # Never fingerprint and startsAt: who sends an alert may correct its start.
+            external_id=alert["fingerprint"],
+            # `count` tells two firings apart that look the same, as after a wrong filter.
+            revision=f"{state}-{alert['updatedAt']}-{count}",
+            # The order in which we saw the snapshots: silencing does not move updatedAt.
+            revised_at=seen,
+            occurred_at=seen if is_over else started,
+            title=notes.get("summary")
+            or notes.get("title")
+            or (f"{name}: {place}" if place else name),
+            summary=notes.get("description") or notes.get("message") or "",
+            url=url or None,
+            severity=SEVERITIES.get(labels.get(self.severity_label, "").lower()),
+            status=status,
+            labels=tuple(
+                dict.fromkeys(labels[part] for part in self.label_names if labels.get(part))
+            ),
+            attributes={
+                "labels": dict(labels),
+                "annotations": dict(notes),
+                "generator_url": alert.get("generatorURL"),
+                "starts_at": started.isoformat(),
+                "state": state,
+            },
+        )
+
+
+def _key(alert: Any) -> str:
+    """Name the alert; one that has no name is known by what it says, to be shown once only."""
+    if isinstance(name := _map(alert).get("fingerprint"), str) and name:
+        return name
+    return hashlib.sha256(json.dumps(alert, sort_keys=True).encode()).hexdigest()
+
+
+def _version(alert: Any) -> str:
+    """Tell whether there is news: updatedAt moves whenever Prometheus repeats itself.
+
+    Numbers in annotations do not count: many carry the value that was measured last.
+    """
+    state = _map(_map(alert).get("status")).get("state")
+    notes = _NUMBER.sub("#", json.dumps(_map(alert).get("annotations"), sort_keys=True))
+    said = json.dumps([state, _map(alert).get("startsAt"), notes])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else 0
