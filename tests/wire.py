@@ -82,9 +82,17 @@ def says(body: bytes = b"{}", status: str = "200 OK", **headers: str) -> Answer:
 
 @asynccontextmanager
 async def listen(
-    answer: Answer, *, tls: bool = False, host: str = "127.0.0.1", port: int = 0
+    answer: Answer,
+    *,
+    tls: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    reads: bool = True,
 ) -> AsyncGenerator[Wire]:
-    """Listen on loopback until the block ends; connections are then cut, hanging ones too."""
+    """Listen on loopback until the block ends; connections are then cut, hanging ones too.
+
+    With `reads=False` the answer begins as soon as somebody connects.
+    """
     wire = Wire()
     running: set[asyncio.Task[Any]] = set()
 
@@ -96,6 +104,9 @@ async def listen(
         wire.open += 1
         wire.most_open = max(wire.most_open, wire.open)
         try:
+            if not reads:
+                await answer(Caller(reader, writer, Asked("", {}, b"")))
+                return
             while (asked := await _read(reader)) is not None:
                 wire.asked.append(asked)
                 await answer(Caller(reader, writer, asked))
@@ -103,6 +114,8 @@ async def listen(
                     break
         except (OSError, asyncio.IncompleteReadError):
             pass  # the client has gone, which is its right
+        except asyncio.CancelledError:
+            pass  # by the end of `listen`; asyncio 3.11 would log it as an error of its own
         finally:
             wire.open -= 1
             running.discard(task)

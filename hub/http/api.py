@@ -172,24 +172,29 @@ def _headers(endpoint: Http, host: str) -> httpx2.Headers:
         "User-Agent": AGENT,
         **endpoint.headers,
     }
+    secret = ""
     match endpoint.auth:
         case Bearer(token):
-            headers["Authorization"] = f"Bearer {token.get_secret_value()}"
+            secret = token.get_secret_value()
+            headers["Authorization"] = f"Bearer {secret}"
         case Basic(user, password):
             pair = f"{user}:{password.get_secret_value()}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
         case Header(name, value):
-            headers[name] = value.get_secret_value()
+            secret = headers[name] = value.get_secret_value()
         case None:
             pass
-    for name, line in headers.items():
-        if not (line.isascii() and line.isprintable()) or line != line.strip():
-            # Found here: the client's own error would quote the header, secret and all.
-            raise AuthFailed(
-                f"The {name} header for {host} holds a blank or a character that cannot be sent",
-                "Look for a line break at the end of the secret",
-            )
+    if secret != secret.strip() or any(not _can_be_sent(line) for line in headers.values()):
+        # Found here: the client's own error would quote the header, secret and all.
+        raise AuthFailed(
+            f"The sign-in or a header for {host} is empty or holds what a header cannot carry",
+            "Often it is a blank or a line break at the end",
+        )
     return httpx2.Headers(headers)
+
+
+def _can_be_sent(line: str) -> bool:
+    return line.isascii() and line.isprintable() and line == line.strip()
 
 
 def _secrets(endpoint: Http) -> set[str]:
@@ -209,4 +214,6 @@ def _secrets(endpoint: Http) -> set[str]:
             found.add(value.get_secret_value())
         case None:
             pass
-    return {secret for secret in found if secret}
+    # "Token token=abc" is also told by its last part.
+    parts = {part for secret in found for part in re.split(r"[\s=]+", secret) if len(part) >= 8}
+    return {secret for secret in found | parts if secret}

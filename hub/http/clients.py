@@ -101,11 +101,10 @@ class Clients:
     ) -> Sent:
         """POST one webhook. Every status is an answer, 3xx too: nothing is followed.
 
-        Raises EndpointUnavailable where no answer came within the timeout, in which the wait for
-        a place among the sends to this host counts too.
+        Raises EndpointUnavailable where no whole answer came within the timeout, or where earlier
+        sends to this host left no place within the same time again.
         """
         clock = asyncio.get_running_loop().time
-        ends = clock() + timeout.total_seconds()
         try:
             read = parse(url)
             guard.check_url(url)
@@ -114,16 +113,15 @@ class Clients:
         sent = httpx2.Headers({"User-Agent": AGENT, "Accept-Encoding": "gzip, deflate"})
         sent.update(headers)
         pool = self._sends.get(guard) or self._sends.setdefault(guard, self._pool(guard))
-        async with self._place(read.host, port_of(read), ends):
+        async with self._place(read.host, port_of(read), timeout):
             began = clock()
-            total = timedelta(seconds=max(ends - began, 0))
             try:
                 async with pool.stream(
                     "POST",
                     read,
                     headers=sent,
                     content=body,
-                    timeouts=Timeouts(min(SOURCE.connect, total), total, total),
+                    timeouts=Timeouts(min(SOURCE.connect, timeout), timeout, timeout),
                 ) as response:
                     reply, _ = await read_body(response, LARGEST_REPLY)
             except NoAnswer as error:
@@ -143,13 +141,13 @@ class Clients:
         return Pool(guard, tls=self._tls, proxy=self._proxy, resolver=self._resolver)
 
     @asynccontextmanager
-    async def _place(self, host: str, port: int, ends: float) -> AsyncGenerator[None]:
+    async def _place(self, host: str, port: int, within: timedelta) -> AsyncGenerator[None]:
         key = (host, port)
         lane = self._lanes.setdefault(key, _Lane())
         lane.users += 1
         try:
             try:
-                async with asyncio.timeout_at(ends):
+                async with asyncio.timeout(within.total_seconds()):
                     await lane.places.acquire()
             except TimeoutError:
                 raise EndpointUnavailable(

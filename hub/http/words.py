@@ -23,10 +23,12 @@ def _seconds(value: float) -> str:
 
 
 def connect_words(cause: BaseException | None) -> str:
-    if isinstance(cause, ConnectionRefusedError):
-        return "refuses connections"
-    if isinstance(cause, OSError) and cause.strerror:
-        return f"cannot be reached ({cause.strerror})"
+    while cause is not None:  # anyio wraps the system's error in one of its own
+        if isinstance(cause, ConnectionRefusedError):
+            return "refuses connections"
+        if isinstance(cause, OSError) and cause.strerror:
+            return f"cannot be reached ({cause.strerror})"
+        cause = cause.__cause__
     return "cannot be reached"
 
 
