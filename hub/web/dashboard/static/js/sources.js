@@ -13,6 +13,7 @@ const STATES = {
   PAUSED: "Paused",
   WAITING: "First read due",
   OK: "Well",
+  REMOVED: "No longer read",
 };
 const WORST_FIRST = Object.keys(STATES);
 const isTrouble = ({ state }) => state === "AUTH_FAILED" || state === "FAILING";
