@@ -1,0 +1,295 @@
+"""A Zendesk on loopback: tickets, their people and organizations, and the incremental export.
+
+Written down from the vendor's pages:
+- the export: https://developer.zendesk.com/api-reference/ticketing/ticket-management/incremental_exports/
+- a ticket: https://developer.zendesk.com/api-reference/ticketing/tickets/tickets/#json-format
+- sideloads: https://developer.zendesk.com/documentation/ticketing/using-the-zendesk-api/side_loading/#supported-endpoints
+- sign-in: https://developer.zendesk.com/api-reference/introduction/security-and-auth/#api-token
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from math import inf
+from typing import Any, ClassVar
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from connectors import twins
+from connectors.twins import Allowed, Check, moment
+
+_SIDELOADS = frozenset({"users", "groups", "organizations", "sharing_agreements", "dates",
+    "comment_count", "incident_counts", "metric_sets", "metric_events", "slas", "ticket_forms",
+    "custom_statuses"})  # fmt: skip
+_PARAMS: Mapping[str, Check] = {
+    "start_time": str.isdigit,
+    "cursor": bool,
+    "per_page": lambda value: value.isdigit() and 1 <= int(value) <= 1000,
+    "include": lambda value: set(value.split(",")) <= _SIDELOADS,
+    "exclude_deleted": frozenset({"true", "false"}).__contains__,
+    "support_type_scope": frozenset({"all", "agent", "ai_agent"}).__contains__,
+}
+_CHOICES = {
+    "status": frozenset({"new", "open", "pending", "hold", "solved", "closed", "deleted"}),
+    "priority": frozenset({None, "low", "normal", "high", "urgent"}),
+    "type": frozenset({None, "problem", "incident", "question", "task"}),
+}
+_MADE_UP = (
+    ("The weekly report does not load", "It spins for a minute and then stays blank."),
+    ("How do I add a colleague?", "I cannot find where to invite somebody to our workspace."),
+    ("We were charged twice in March", "The invoice lists our plan two times. Please correct it."),
+    ("The export lacks its last column", "Since this morning our CSV files end at column M."),
+)
+_NO_FIELDS = frozenset({"at", "ticket", "requester", "organization"})
+_HOME = "https://acme.zendesk.example"
+_EXPORT = "/api/v2/incremental/tickets/cursor"
+
+Record = dict[str, Any]
+
+
+class Twin(twins.Twin):
+    """Tickets in the order in which they changed, a page at a time after an opaque cursor."""
+
+    connector: ClassVar[str] = "zendesk"
+
+    def __init__(
+        self,
+        *,
+        email: str = "admin@acme.example",
+        token: str = "twin-token",  # noqa: S107 - it opens nothing but this twin
+        page: int = 1000,
+        lag: timedelta = timedelta(0),
+    ) -> None:
+        """Serve `page` tickets at a time, none that changed within `lag` (Zendesk's: a minute)."""
+        super().__init__()
+        self.email, self.token, self.page, self.lag = email, token, page, lag
+        self.tickets: dict[int, Record] = {}
+        self.users: dict[int, Record] = {}
+        self.organizations: dict[int, Record] = {}
+        self._ratings = count(30_001)
+        self._newest = (0, 0)
+
+    def table(self) -> tuple[Allowed, ...]:
+        paths = (_EXPORT, f"{_EXPORT}.json")
+        return tuple(Allowed("GET", path, self._export, _PARAMS) for path in paths)
+
+    def settings(self, url: str) -> dict[str, Any]:
+        # The twin takes any number of requests, so a demo need not wait as long as at Zendesk.
+        return {"url": url, "email": self.email, "token": self.token, "per_minute": 6000}
+
+    def refuse(self, request: Request) -> Response | None:
+        basic = b64encode(f"{self.email}/token:{self.token}".encode()).decode()
+        if request.headers.get("authorization") in {f"Basic {basic}", f"Bearer {self.token}"}:
+            return None
+        return JSONResponse({"error": "Couldn't authenticate you"}, 401)
+
+    async def _export(self, request: Request) -> Response:
+        asked = request.query_params
+        # Without a lag a stamp may run ahead of the clock, see `_stamp`.
+        until = (datetime.now(UTC) - self.lag).timestamp() if self.lag else inf
+        if "cursor" in asked:
+            after = _read_cursor(asked["cursor"])
+        else:
+            after = (int(asked["start_time"]), 0) if "start_time" in asked else None
+        if after is None:
+            return _invalid(400, "start_time or a cursor of an earlier answer is required")
+        if "cursor" not in asked and after[0] > until:
+            return _invalid(422, "Too recent start_time. Use a start_time older than 1 minute")
+        size = min(self.page, int(asked.get("per_page", self.page)))
+        changed = (one for one in self.tickets.values() if after < _place(one) < (until, inf))
+        due = sorted(changed, key=_place)
+        served = due[:size]
+        cursor = _cursor(_place(served[-1])) if served else asked.get("cursor")
+        if asked.get("exclude_deleted") == "true":
+            served = [ticket for ticket in served if ticket["status"] != "deleted"]
+        page = {
+            "tickets": served,
+            "after_url": cursor and f"{_HOME}{_EXPORT}.json?cursor={cursor}",
+            "after_cursor": cursor,
+            "before_url": None,
+            "before_cursor": None,
+            "end_of_stream": len(due) <= size,
+        }
+        return JSONResponse(page | self._sideloads(asked.get("include", ""), served))
+
+    def _sideloads(self, include: str, tickets: Iterable[Record]) -> dict[str, list[Record]]:
+        """Give each user and organization that the page names once, where they were asked for."""
+        found: dict[str, dict[int, Record]] = {name: {} for name in include.split(",") if name}
+        for ticket in tickets:
+            if "users" in found:
+                named = {ticket["requester_id"], ticket["submitter_id"], ticket["assignee_id"]}
+                found["users"] |= {one: self.users[one] for one in named & self.users.keys()}
+            if "organizations" in found and ticket["organization_id"] in self.organizations:
+                one = self.organizations[ticket["organization_id"]]
+                found["organizations"][one["id"]] = one
+        return {name: list(records.values()) for name, records in found.items()}
+
+    def emit(self, record: Mapping[str, Any]) -> Record:
+        """Open or change a ticket: its fields at the top or inside "ticket".
+
+        "requester" {"name", "email"} and "organization" {"name", "domain"} say who asks: a name
+        alone will do, null is nobody. The status "deleted" deletes. `{}` opens a ticket.
+        """
+        at = moment(record)
+        given = {name: value for name, value in record.items() if name not in _NO_FIELDS}
+        given |= record.get("ticket", {})
+        for name, choices in _CHOICES.items():
+            if name in given and given[name] not in choices:
+                raise ValueError(f"a ticket's {name} may not be {given[name]!r}")
+        number = int(given.pop("id", 0)) or max(self.tickets, default=0) + 1
+        ticket = self.tickets.get(number)
+        if is_new := ticket is None:
+            solved = given.get("status") in {"solved", "closed"}
+            ticket = _blank(number, at - timedelta(hours=2) if solved else at)
+        if is_new or record.keys() & {"requester", "organization"}:
+            ticket |= self._asked_by(record, at)
+        if rating := given.get("satisfaction_rating"):
+            rating = {"score": rating} if isinstance(rating, str) else rating
+            # An answer that is changed is a new rating, with an id of its own.
+            given["satisfaction_rating"] = {"id": next(self._ratings), "comment": None} | rating
+        ticket |= given | {"raw_subject": given.get("subject", ticket["subject"])}
+        if ticket["status"] not in {"new", "deleted"} and ticket["assignee_id"] is None:
+            ticket["assignee_id"] = self._user("Sam Okafor", "sam@acme.example", at, role="agent")[
+                "id"
+            ]
+        ticket["updated_at"] = _iso(at)
+        self.tickets[number] = ticket
+        self._stamp(ticket, at)
+        problem = self.tickets.get(ticket["problem_id"] or 0)
+        if problem is not None and not problem["has_incidents"]:
+            # The system's own change: the stamp moves, `updated_at` does not.
+            problem |= {"type": "problem", "has_incidents": True}
+            self._stamp(problem, at)
+        return ticket
+
+    def _stamp(self, ticket: Record, at: datetime) -> None:
+        """Put a ticket at the end of the export.
+
+        Zendesk withholds the last minute so that nothing can appear behind a cursor. A twin
+        without a lag does it by moving the stamp on, by a second at most.
+        """
+        second = max(int(at.timestamp()), self._newest[0])
+        ticket["generated_timestamp"] = second + ((second, ticket["id"]) <= self._newest)
+        self._newest = _place(ticket)
+
+    def _asked_by(self, record: Mapping[str, Any], at: datetime) -> Record:
+        """Find or make the requester and the organization; a domain brings one to the other.
+
+        https://support.zendesk.com/hc/en-us/articles/4408886840986
+        """
+        customer, requester = record.get("organization"), record.get("requester")
+        if customer is None and requester is None and "organization" not in record:
+            customer = "Acme Robotics"
+        organization = self._organization(customer, at) if customer else None
+        domains = organization["domain_names"] if organization else []
+        requester = {"name": requester} if isinstance(requester, str) else requester or {}
+        name = requester.get("name", "Robin Weber")
+        email = requester.get("email", f"{_slug(name)}@{domains[0] if domains else 'mail.example'}")
+        if organization is None and "organization" not in record:
+            domain = (email or "").rpartition("@")[2]
+            known = self.organizations.values()
+            organization = next((one for one in known if domain in one["domain_names"]), None)
+        belongs = organization["id"] if organization else None
+        user = self._user(name, email, at, organization=belongs)
+        return {
+            "requester_id": user["id"],
+            "submitter_id": user["id"],
+            "organization_id": belongs,
+        }
+
+    def _user(
+        self,
+        name: str,
+        email: str | None,
+        at: datetime,
+        *,
+        role: str = "end-user",
+        organization: int | None = None,
+    ) -> Record:
+        known = (user for user in self.users.values() if user["email"] == email)
+        user = next(known, None) or {"id": 9000 + len(self.users), "created_at": _iso(at)}
+        user |= {
+            "url": f"{_HOME}/api/v2/users/{user['id']}.json",
+            "name": name,
+            "email": email,
+            "role": role,
+            "organization_id": organization,
+            "active": True,
+            "updated_at": _iso(at),
+        }
+        return self.users.setdefault(user["id"], user)
+
+    def _organization(self, given: str | Mapping[str, Any], at: datetime) -> Record:
+        asked = {"name": given} if isinstance(given, str) else given
+        name = asked["name"]
+        domain = asked.get("domain", f"{_slug(name, '-')}.example")
+        for one in self.organizations.values():
+            if domain in one["domain_names"] or one["name"].casefold() == name.casefold():
+                return one
+        number = 500 + len(self.organizations)
+        self.organizations[number] = {
+            "id": number,
+            "url": f"{_HOME}/api/v2/organizations/{number}.json",
+            "name": name,
+            "domain_names": [domain] if domain else [],
+            "created_at": _iso(at),
+            "updated_at": _iso(at),
+        }
+        return self.organizations[number]
+
+
+def _blank(number: int, at: datetime) -> Record:
+    """Write a new ticket, with the fields and nulls of the vendor's own example."""
+    subject, description = _MADE_UP[number % len(_MADE_UP)]
+    nothing = ("external_id", "type", "priority", "recipient", "assignee_id", "group_id",
+               "problem_id", "due_at")  # fmt: skip
+    return {
+        "id": number,
+        "url": f"{_HOME}/api/v2/tickets/{number}.json",
+        "via": {"channel": "web"},
+        "created_at": _iso(at),
+        "subject": subject,
+        "description": description,
+        "status": "new",
+        "has_incidents": False,
+        "is_public": True,
+        "tags": [],
+        "custom_fields": [],
+        "collaborator_ids": [],
+        "follower_ids": [],
+        "sharing_agreement_ids": [],
+        "satisfaction_rating": {"score": "unoffered"},
+        **dict.fromkeys(nothing),
+    }
+
+
+def _place(ticket: Record) -> tuple[int, int]:
+    return ticket["generated_timestamp"], ticket["id"]
+
+
+def _cursor(place: tuple[int, int]) -> str:
+    """Write a place as Zendesk does: base64 of "1576613539.0||467|"."""
+    return b64encode(f"{place[0]}.0||{place[1]}|".encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[int, int] | None:
+    try:
+        read = re.fullmatch(r"(\d+)\.0\|\|(\d+)\|", b64decode(cursor, validate=True).decode())
+    except ValueError:
+        return None
+    return (int(read[1]), int(read[2])) if read else None
+
+
+def _invalid(status: int, description: str) -> Response:
+    return JSONResponse({"error": "InvalidValue", "description": description}, status)
+
+
+def _slug(name: str, joined: str = ".") -> str:
+    return joined.join(re.findall(r"[a-z0-9]+", name.lower())) or "someone"
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
