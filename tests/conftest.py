@@ -1,5 +1,6 @@
 """Real engines for every test: one PostgreSQL and one Valkey per pytest worker, when asked for."""
 
+import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -9,6 +10,14 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.engines import Postgres, Valkey
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of a hub that its developer runs out of the tests."""
+    for name in os.environ:
+        if name.startswith("HUB_"):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
