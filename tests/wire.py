@@ -80,6 +80,31 @@ def says(body: bytes = b"{}", status: str = "200 OK", **headers: str) -> Answer:
     return answer
 
 
+async def closes(caller: Caller) -> None:
+    caller.writer.close()
+
+
+async def resets(caller: Caller) -> None:
+    caller.reset()
+
+
+async def hangs(caller: Caller) -> None:
+    await caller.reader.read()
+
+
+async def drips_headers(caller: Caller) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"z" * 1000:
+        await caller.write(bytes([byte]))
+        await asyncio.sleep(0.02)
+
+
+async def drips_the_body(caller: Caller) -> None:
+    await caller.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while True:
+        await caller.write(b" ")
+        await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
 async def listen(
     answer: Answer,

@@ -144,7 +144,7 @@ class Pool:
             # No ceiling here, where one host could take all: callers bound what they start.
             max_connections=None,
             max_keepalive_connections=50,
-            keepalive_expiry=5,  # below the idle time of common servers, else requests meet a close
+            keepalive_expiry=4,  # below the 5 s of Node and uvicorn, else a request meets a close
             network_backend=_Backend(None if self._proxied else guard, resolver),
         )
 

@@ -3,8 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hub.connector import Http
 from hub.errors import AddressRefused, EndpointUnavailable, SourceMisbehaved
@@ -107,6 +111,51 @@ def test_the_table_of_urls(url: str, let: set[str]) -> None:
         else:
             with pytest.raises(AddressRefused):
                 guard.check_url(url)
+
+
+ipv4 = st.one_of(
+    st.ip_addresses(v=4),
+    *(
+        st.ip_addresses(network=network)
+        for network in (
+            "10.0.0.0/8",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "100.64.0.0/10",
+            "8.8.8.0/24",
+        )
+    ),
+)
+
+
+@given(inner=ipv4, guard=st.sampled_from([PUBLIC, INNER, OPERATOR]))
+def test_an_address_is_judged_alike_in_all_its_clothes(inner: IPv4Address, guard: Guard) -> None:
+    number = int(inner)
+    clothes = (
+        0xFFFF << 32 | number,  # mapped
+        0x2002 << 112 | number << 80 | 1,  # 6to4
+        0x0064FF9B << 96 | number,  # NAT64
+        0x20010000 << 96 | 0x5DB8D70E << 64 | number ^ 0xFFFFFFFF,  # Teredo
+    )
+    assert {lets(guard, str(IPv6Address(clothed))) for clothed in clothes} == {
+        lets(guard, str(inner))
+    }
+
+
+@given(st.ip_addresses())
+def test_what_is_let_through_in_public_is_let_through_to_the_operator(address: Any) -> None:
+    assert lets(OPERATOR, str(address)) or not lets(PUBLIC, str(address))
+    if lets(PUBLIC, str(address)):
+        assert address.is_global
+        assert not address.is_multicast
+
+
+def lets(guard: Guard, address: str) -> bool:
+    try:
+        guard.check(address)
+    except AddressRefused:
+        return False
+    return True
 
 
 def test_a_zone_does_not_hide_an_address() -> None:

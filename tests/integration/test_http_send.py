@@ -10,7 +10,17 @@ import pytest
 
 from hub.errors import EndpointUnavailable
 from hub.http import Clients, Guard, Sent
-from tests.wire import Answer, Caller, Wire, listen, reply, says
+from tests.wire import (
+    Answer,
+    Caller,
+    Wire,
+    drips_headers,
+    drips_the_body,
+    hangs,
+    listen,
+    reply,
+    says,
+)
 
 GUARD = Guard.public(["127.0.0.0/8"])
 SECOND = timedelta(seconds=1)
@@ -72,24 +82,6 @@ async def test_a_reply_with_damaged_compression_is_still_an_answer(clients: Clie
     async with listen(says(b"no gzip", "410 Gone", Content_Encoding="gzip")) as server:
         sent = await clients.send(server.url, b"", {}, guard=GUARD)
         assert (sent.status, sent.body) == (410, "")
-
-
-async def hangs(caller: Caller) -> None:
-    await caller.reader.read()
-
-
-async def drips_headers(caller: Caller) -> None:
-    await caller.write(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        await caller.write(b"X: y\r\n")
-        await asyncio.sleep(0.05)
-
-
-async def drips_the_body(caller: Caller) -> None:
-    await caller.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    while True:
-        await caller.write(b"y")
-        await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("answer", [hangs, drips_headers, drips_the_body])
