@@ -44,6 +44,18 @@ class AtLeast:
 
 
 @dataclass(frozen=True, slots=True)
+class Since:
+    """It occurred at this time or later; the text as `hub.signals.iso` writes it."""
+
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
 class HasLabel:
     values: frozenset[str]
 
@@ -63,7 +75,9 @@ class AnyOf:
     of: tuple["Condition", ...]
 
 
-Condition: TypeAlias = Always | Never | In | AtMost | AtLeast | HasLabel | Not | AllOf | AnyOf
+Condition: TypeAlias = (
+    Always | Never | In | AtMost | AtLeast | Since | Before | HasLabel | Not | AllOf | AnyOf
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +134,10 @@ def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911 - 
             return int(getattr(facts, field)) <= value
         case AtLeast(field, value):
             return int(getattr(facts, field)) >= value
+        case Since(at):
+            return facts.occurred_at >= at
+        case Before(at):
+            return facts.occurred_at < at
         case HasLabel(values):
             return not values.isdisjoint(facts.labels)
         case Not(of):

@@ -15,6 +15,7 @@ from hub.signals import (
     Severity,
     Signal,
     Status,
+    iso,
     kind_info,
     matches_kind,
 )
@@ -124,6 +125,7 @@ def facts_of(signal: Signal, scores: Mapping[str, float] | None = None) -> Facts
         source=signal.source,
         severity=signal.severity,
         status=signal.status,
+        occurred_at=iso(signal.occurred_at),
         account=signal.account.id if signal.account else None,
         author=signal.author.id if signal.author else None,
         labels=signal.labels,

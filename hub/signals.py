@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated, TypeAlias
@@ -305,6 +305,12 @@ class Relevance:
     reasons: tuple[Reason, ...]
     outcome: Outcome
 
+    def quiet(self, before: Outcome | None) -> "Relevance":
+        """Judge again without sending: what was not sent then is history now."""
+        if self.outcome is Outcome.SENT and before is not Outcome.SENT:
+            return replace(self, outcome=Outcome.HISTORY)
+        return self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
@@ -366,10 +372,16 @@ class Facts:
     source: str
     severity: int
     status: str
+    occurred_at: str  # ISO, UTC, microseconds: compares as the time does
     account: str | None = None
     author: str | None = None
     labels: tuple[str, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+
+
+def iso(at: datetime) -> str:
+    """Write a time so that texts compare as times do."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def now() -> datetime:

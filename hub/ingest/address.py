@@ -4,12 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.ingest.score import Scored
 from hub.route import Router, facts_of
 from hub.signals import ChangeType, Facts, Outcome, Relevance, Signal, Status, matches_kind
-from hub.store import log
+from hub.store import Connection, log
 from hub.store.deliveries import add_deliveries
 from hub.store.relevance import day_of, save_relevance, scores_of
 from hub.store.signals import empty_revisions, revision_row, save, save_revisions
@@ -38,7 +36,7 @@ class Plan:
 
 
 async def address(
-    connection: AsyncConnection, scored: Sequence[Scored], plan: Plan, at: datetime
+    connection: Connection, scored: Sequence[Scored], plan: Plan, at: datetime
 ) -> tuple[int, int | None]:
     """Store every version and its consequences; give (deliveries, last seq).
 

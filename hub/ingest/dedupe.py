@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.connector import Draft
 from hub.signals import Signal
+from hub.store import Connection
 from hub.store.signals import by_external_ids, seen_revisions
 
 
 async def dedupe(
-    connection: AsyncConnection, source: str, drafts: Sequence[Draft]
+    connection: Connection, source: str, drafts: Sequence[Draft]
 ) -> tuple[list[Draft], dict[str, Signal]]:
     """Leave out the drafts whose revision is stored; give what is kept of the others' records.
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from hub.connector import AccountRef, Draft, PersonRef
 from hub.ingest.normalize import Reading
 from hub.signals import Account, ChangeType, Person, Signal, Status, kind_info, new_id
+from hub.store import Connection
 from hub.store.identities import Named, know_accounts, know_people
 
 
@@ -27,7 +26,7 @@ class Version:
 
 
 async def enrich(
-    connection: AsyncConnection,
+    connection: Connection,
     drafts: Sequence[Draft],
     known: Mapping[str, Signal],
     reading: Reading,

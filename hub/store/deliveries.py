@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -250,13 +250,16 @@ async def settle_delivery(
 
 
 async def next_delivery_at(connection: AsyncConnection) -> datetime | None:
-    """Tell when the next delivery that nobody has under way is due."""
+    """Tell when the next delivery is due: one under way when its lease would end."""
+    at = case(
+        (_DELIVERIES.c.lease_until > _DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until),
+        else_=_DELIVERIES.c.next_attempt_at,
+    )
     first: datetime | None = await connection.scalar(
-        select(func.min(_DELIVERIES.c.next_attempt_at))
+        select(func.min(at, type_=_DELIVERIES.c.next_attempt_at.type))
         .select_from(_DELIVERIES.join(_ENDPOINTS, _ENDPOINTS.c.id == _DELIVERIES.c.endpoint_id))
         .where(
             _DELIVERIES.c.state == DeliveryState.PENDING,
-            _DELIVERIES.c.lease_until.is_(None),
             _ENDPOINTS.c.disabled_at.is_(None),
         )
     )

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
 
+from hub.access import Condition
 from hub.signals import new_id
-from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow
+from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow, SignalRow
+from hub.store.visible import compile_condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +95,28 @@ def insert_new(connection: AsyncConnection, table: type[SQLModel]) -> Any:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+async def named(
+    connection: AsyncConnection, ids: Sequence[str], visible: Condition
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Name the accounts and the people of these ids that a visible signal speaks of."""
+    condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
+    account, author, owner = (
+        col(SignalRow.account_id),
+        col(SignalRow.author_id),
+        col(SignalRow.owner_id),
+    )
+    found: list[dict[str, str]] = []
+    for table, spoken_of in (
+        (AccountRow, lambda id_: account == id_),
+        (PersonRow, lambda id_: or_(author == id_, owner == id_)),
+    ):
+        rows = await connection.execute(
+            select(col(table.id), col(table.name)).where(
+                col(table.id).in_(sorted(set(ids))),
+                select(1).where(spoken_of(col(table.id)), condition).exists(),
+            )
+        )
+        found.append({row.id: row.name for row in rows})
+    return found[0], found[1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -98,6 +98,7 @@ def _packed(facts: Facts) -> dict[str, Any]:
         "source": facts.source,
         "severity": int(facts.severity),
         "status": facts.status,
+        "occurred_at": facts.occurred_at,
         "account": facts.account,
         "author": facts.author,
         "labels": list(facts.labels),
@@ -107,3 +108,9 @@ def _packed(facts: Facts) -> dict[str, Any]:
 
 def _unpacked(data: Mapping[str, Any]) -> Facts:
     return Facts(**{**data, "labels": tuple(data["labels"])})
+
+
+async def oldest(connection: AsyncConnection) -> int | None:
+    """Give the first number that the log still has."""
+    first: int | None = await connection.scalar(select(func.min(col(ChangeRow.seq))))
+    return first

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -88,3 +88,25 @@ async def scores_of(
     for row in rows:
         found.setdefault(row.signal_id, {})[row.role] = row.score
     return found
+
+
+async def relevance_seqs(connection: AsyncConnection, signal_ids: Iterable[str]) -> dict[str, int]:
+    """Read the seq under which each of these signals was last judged."""
+    rows = await connection.execute(
+        select(col(RelevanceRow.signal_id), func.max(col(RelevanceRow.seq)).label("seq"))
+        .where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+        .group_by(col(RelevanceRow.signal_id))
+    )
+    return {row.signal_id: row.seq for row in rows}
+
+
+async def outcomes_of(
+    connection: AsyncConnection, signal_ids: Iterable[str]
+) -> dict[tuple[str, str], Outcome]:
+    """Read what was decided about each (signal, role)."""
+    rows = await connection.execute(
+        select(
+            col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.outcome)
+        ).where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+    )
+    return {(row.signal_id, row.role): Outcome(row.outcome) for row in rows}

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import Select, bindparam, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from hub.access import Condition
 from hub.connector import Draft
 from hub.signals import (
     Account,
@@ -20,6 +21,7 @@ from hub.signals import (
     Status,
 )
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow
+from hub.store.visible import compile_condition
 
 _SIGNALS: Any = SignalRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 _ACCOUNTS: Any = AccountRow.__table__.alias("account")  # type: ignore[attr-defined]
@@ -97,6 +99,53 @@ async def seen_revisions(
         )
     )
     return {(row.external_id, row.revision) for row in rows}
+
+
+async def by_ids(
+    connection: AsyncConnection, ids: Iterable[str], visible: Condition
+) -> dict[str, Signal]:
+    """Read the signals of these ids that a condition lets through."""
+    condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
+    rows = await connection.execute(
+        select_signals().where(_SIGNALS.c.id.in_(sorted(set(ids))), condition)
+    )
+    return {row.id: read_signal(row) for row in rows}
+
+
+async def revisions(
+    connection: AsyncConnection, ids: Iterable[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Read what revisions said, by revision id; an empty one was deleted at its source."""
+    rows = await connection.execute(
+        select(
+            col(RevisionRow.id),
+            col(RevisionRow.revision),
+            col(RevisionRow.revised_at),
+            col(RevisionRow.received_at),
+            col(RevisionRow.data),
+        ).where(col(RevisionRow.id).in_(sorted(set(ids))))
+    )
+    return {row.id: dict(row._mapping) for row in rows}  # noqa: SLF001 - it is public
+
+
+async def recent(
+    connection: AsyncConnection,
+    since: datetime,
+    before: tuple[datetime, str] | None,
+    limit: int,
+) -> list[Signal]:
+    """Read signals that occurred since a time, newest first, from before (time, id) on."""
+    order = tuple_(_SIGNALS.c.occurred_at, _SIGNALS.c.id)
+    wanted = (
+        select_signals()
+        .where(_SIGNALS.c.occurred_at >= since)
+        .order_by(_SIGNALS.c.occurred_at.desc(), _SIGNALS.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        at, id_ = before
+        wanted = wanted.where(order < tuple_(literal(at, _SIGNALS.c.occurred_at.type), id_))
+    return [read_signal(row) for row in await connection.execute(wanted)]
 
 
 async def save(

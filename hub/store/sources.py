@@ -1,6 +1,6 @@
 """Where each source stands: due, leased, its cursor, its health."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,8 +10,11 @@ from sqlalchemy import case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from hub.access import Condition
 from hub.signals import new_id
+from hub.store.identities import insert_new
 from hub.store.tables import QuarantineRow, SignalRow, SourceRow
+from hub.store.visible import compile_condition
 
 _SOURCES: Any = SourceRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
 
@@ -80,6 +83,26 @@ async def declare(
         state = State.OK if old.last_success_at else State.WAITING
         changes |= {"state": state, "failures": 0, "next_poll_at": at}
     await connection.execute(update(SourceRow).where(col(SourceRow.name) == name).values(changes))
+
+
+async def declare_hub(connection: AsyncConnection, name: str, at: datetime) -> None:
+    """Make the source of the hub's own and people's signals known; nobody polls it."""
+    await connection.execute(
+        insert_new(connection, SourceRow),
+        [
+            {
+                "name": name,
+                "connector": name,
+                "fingerprint": "",
+                "state": State.OK,
+                "cursor": {},
+                "added_at": at,
+                "notify_after": at,
+                "next_poll_at": at,
+                "failures": 0,
+            }
+        ],
+    )
 
 
 async def remove_others(connection: AsyncConnection, names: list[str]) -> None:
@@ -151,6 +174,15 @@ async def save_cursor(
     return moved.rowcount == 1
 
 
+async def prolong(
+    connection: AsyncConnection, leases: Sequence[str], lease_until: datetime
+) -> None:
+    """Hold leases a while longer; those that are no longer ours stay as they are."""
+    await connection.execute(
+        update(SourceRow).where(col(SourceRow.lease).in_(leases)).values(lease_until=lease_until)
+    )
+
+
 async def settle(
     connection: AsyncConnection, name: str, lease: str, outcome: Mapping[str, Any]
 ) -> bool:
@@ -174,16 +206,16 @@ async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool
 
 
 async def next_due(connection: AsyncConnection, names: list[str]) -> datetime | None:
-    """Tell when the next poll is due, so that the loop can sleep until then."""
+    """Tell when the next poll is due: one under way when its lease would end."""
+    at = case(
+        (_SOURCES.c.lease_until > _SOURCES.c.next_poll_at, _SOURCES.c.lease_until),
+        else_=_SOURCES.c.next_poll_at,
+    )
     first: datetime | None = await connection.scalar(
-        select(_SOURCES.c.next_poll_at)
-        .where(
+        select(func.min(at, type_=_SOURCES.c.next_poll_at.type)).where(
             _SOURCES.c.name.in_(names),
-            _SOURCES.c.lease_until.is_(None),
             _SOURCES.c.state.in_([State.WAITING, State.OK, State.FAILING]),
         )
-        .order_by(_SOURCES.c.next_poll_at)
-        .limit(1)
     )
     return first
 
@@ -195,11 +227,14 @@ async def standings(connection: AsyncConnection, name: str | None = None) -> lis
     return [read_standing(row) for row in await connection.execute(wanted)]
 
 
-async def counts(connection: AsyncConnection, names: list[str]) -> dict[str, tuple[int, int]]:
-    """Count (signals, quarantined records) of each source."""
+async def counts(
+    connection: AsyncConnection, names: list[str], visible: Condition
+) -> dict[str, tuple[int, int]]:
+    """Count (signals that a condition lets through, quarantined records) of each source."""
+    condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
     signals = await connection.execute(
         select(col(SignalRow.source), func.count().label("n"))
-        .where(col(SignalRow.source).in_(names))
+        .where(col(SignalRow.source).in_(names), condition)
         .group_by(col(SignalRow.source))
     )
     found = dict.fromkeys(names, (0, 0))

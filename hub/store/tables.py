@@ -254,8 +254,8 @@ class KeyRow(SQLModel, table=True):
     revoked_at: datetime | None = when(null=True)
 
 
-class ConfigRow(SQLModel, table=True):
-    """What each process last put in force, to know when roles have changed."""
+class AppliedRow(SQLModel, table=True):
+    """What was last put in force, to know when roles have changed."""
 
     __tablename__: ClassVar[Any] = "applied"
     name: str = text(key=True)

@@ -1,5 +1,7 @@
 """Turns the condition tree of `hub.access` into SQL over the signals table."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, and_, false, func, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import array
 from sqlmodel import col
@@ -10,11 +12,13 @@ from hub.access import (
     AnyOf,
     AtLeast,
     AtMost,
+    Before,
     Condition,
     HasLabel,
     In,
     Never,
     Not,
+    Since,
 )
 from hub.store.columns import TEXT
 from hub.store.tables import SignalRow
@@ -47,6 +51,10 @@ def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bo
             return _COLUMNS[field] <= value
         case AtLeast(field, value):
             return _COLUMNS[field] >= value
+        case Since(at):
+            return col(SignalRow.occurred_at) >= datetime.fromisoformat(at)
+        case Before(at):
+            return col(SignalRow.occurred_at) < datetime.fromisoformat(at)
         case HasLabel(values):
             return _labels(values, sqlite=sqlite)
         case Not(of):

@@ -1,8 +1,9 @@
 """Runs the migrations on the connection that `hub.store.migrate` hands over."""
 
 from alembic import context
+from sqlmodel import SQLModel
 
-from hub.store.tables import SQLModel
+import hub.store.tables  # noqa: F401 - declares the tables
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,156 @@
+"""One attempt of a delivery: render, sign, send, settle, schedule the next."""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from hub.config import EndpointConfig
+from hub.deliver.event import cloud_event
+from hub.errors import DeliveryError, EndpointGone, EndpointUnavailable
+from hub.http import Clients, Guard, Sent
+from hub.signals import Signal, now
+from hub.signing import sign
+from hub.store import Store
+from hub.store.deliveries import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    disable_endpoint,
+    settle_delivery,
+)
+
+LEASE = timedelta(seconds=25)  # above an attempt's 15 s
+RETRIES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
+)
+LONGEST_RETRY_AFTER = timedelta(hours=24)
+JITTER = 0.2
+PER_ENDPOINT = 4  # under way at once to one endpoint
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What an endpoint asked to be told about a signal, as its role sees it now."""
+
+    signal: Signal
+    data: Mapping[str, Any]
+
+
+# Given the endpoint and the signal's id; None when the role may not see it (any more).
+Render: TypeAlias = Callable[[EndpointConfig, str], Awaitable[Rendered | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Everything a delivery needs; one for the process."""
+
+    store: Store
+    clients: Clients
+    render: Render
+    public_url: str | None = None
+
+    async def attempt(self, delivery: Delivery, endpoint: EndpointConfig | None) -> DeliveryState:
+        """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
+        at = now()
+        if endpoint is None:
+            # hub.toml no longer declares it: the row waits, in case it comes back.
+            return await self._settle(
+                delivery,
+                _tried(delivery, at, error="hub.toml no longer declares this endpoint"),
+                at,
+                DeliveryState.PENDING,
+                next_attempt_at(delivery.attempt, None, at),
+            )
+        rendered = await self.render(endpoint, delivery.signal_id)
+        if rendered is None:
+            return await self._settle(delivery, None, at, DeliveryState.WITHDRAWN, None)
+        body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)
+        try:
+            sent = await self._send(endpoint, delivery, body, at)
+        except DeliveryError as error:
+            return await self._failed(delivery, endpoint, error, at)
+        tried = _tried(delivery, at, sent=sent)
+        return await self._settle(delivery, tried, at, DeliveryState.DELIVERED, None)
+
+    async def _send(
+        self, endpoint: EndpointConfig, delivery: Delivery, body: bytes, at: datetime
+    ) -> Sent:
+        signature = sign([endpoint.secret.get_secret_value()], delivery.id, at, body)
+        headers = {
+            **endpoint.headers,
+            "Content-Type": "application/cloudevents+json; charset=utf-8",
+            **signature,
+        }
+        sent = await self.clients.send(str(endpoint.url), body, headers, guard=Guard.operator())
+        if 200 <= sent.status < 300:
+            return sent
+        facts: dict[str, Any] = {"status": sent.status, "body": sent.body}
+        facts["retry_after"] = sent.retry_after
+        if sent.status == 410:
+            raise EndpointGone("the endpoint answered 410 Gone", **facts)
+        if 300 <= sent.status < 400:
+            raise EndpointUnavailable(f"it redirects ({sent.status}): not followed", **facts)
+        raise EndpointUnavailable(f"the endpoint answered {sent.status}", **facts)
+
+    async def _failed(
+        self, delivery: Delivery, endpoint: EndpointConfig, error: DeliveryError, at: datetime
+    ) -> DeliveryState:
+        tried = _tried(delivery, at, error=str(error), status=error.status, body=error.body)
+        due = next_attempt_at(delivery.attempt, error.retry_after, now())
+        if isinstance(error, EndpointGone):
+            async with self.store.write() as connection:
+                await disable_endpoint(connection, endpoint.name, str(error), at)
+            due = None
+        state = DeliveryState.DEAD if due is None else DeliveryState.PENDING
+        facts = {"endpoint": endpoint.name, "delivery": delivery.id, "error": str(error)}
+        logger.warning("a delivery failed", extra={**facts, "attempt": delivery.attempt})
+        return await self._settle(delivery, tried, at, state, due)
+
+    async def _settle(
+        self,
+        delivery: Delivery,
+        tried: Attempt | None,
+        at: datetime,
+        state: DeliveryState,
+        due: datetime | None,
+    ) -> DeliveryState:
+        if state is DeliveryState.PENDING and due is None:
+            state = DeliveryState.DEAD
+        async with self.store.write() as connection:
+            if not await settle_delivery(connection, delivery, tried, state, at, due):
+                logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
+        return state
+
+
+def next_attempt_at(attempt: int, retry_after: timedelta | None, at: datetime) -> datetime | None:
+    """Say when to try again after attempt number `attempt`; None after the last."""
+    if attempt > len(RETRIES):
+        return None
+    wait = RETRIES[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+    if retry_after is not None:
+        wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))
+    return at + wait
+
+
+def _tried(
+    delivery: Delivery,
+    at: datetime,
+    *,
+    sent: Sent | None = None,
+    error: str | None = None,
+    status: int | None = None,
+    body: str = "",
+) -> Attempt:
+    return Attempt(
+        attempt=delivery.attempt,
+        at=at,
+        latency_ms=round(sent.latency.total_seconds() * 1000, 1) if sent else None,
+        status=sent.status if sent else status,
+        error=error,
+        response=(sent.body if sent else body) or None,
+    )

@@ -1,0 +1,1 @@
+"""The GraphQL door: the schema, and the sockets it is served over."""

@@ -1,0 +1,81 @@
+"""What every resolver is handed: who asks, the runtime, and what was loaded for this request."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from strawberry.types import Info as StrawberryInfo
+
+from hub.access import Condition, may_see
+from hub.config import Config
+from hub.errors import Code, Refused
+from hub.graphql.loaders import Loaders
+from hub.live import Tail
+from hub.runtime import Runtime
+from hub.signals import Viewer
+
+Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
+
+
+@dataclass
+class Context:
+    """One request's, or one socket's, view of the hub.
+
+    `identify` says who asks, and is asked again while a subscription goes on, so that a revoked
+    key sees no more.
+    """
+
+    runtime: Runtime
+    tail: Tail
+    identify: Identify
+    known: Viewer | None
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.runtime.store, lambda: self.visible)
+
+    async def renew(self) -> None:
+        """Ask again who this is."""
+        self.known = await self.identify()
+
+    @property
+    def viewer(self) -> Viewer:
+        """Who asks. Raises Refused when nobody is signed in (any more)."""
+        if self.known is None:
+            raise Refused(
+                Code.UNAUTHENTICATED,
+                "Sign in first",
+                "Send an API key: Authorization: Bearer hub_...",
+            )
+        return self.known
+
+    @property
+    def config(self) -> Config:
+        return self.runtime.config
+
+    @property
+    def visible(self) -> Condition:
+        """What the viewer may see, in the configuration that is in force now."""
+        return may_see(self.viewer, self.config.rules)
+
+    def role(self, name: str) -> str:
+        """Check that the viewer may ask as this role.
+
+        A role that exists but is not the viewer's is reported as one that does not exist.
+        """
+        viewer = self.viewer
+        if name in self.config.roles and (name in viewer.roles or viewer.is_admin):
+            return name
+        own = sorted(self.config.roles) if viewer.is_admin else sorted(viewer.roles)
+        raise Refused(
+            Code.NOT_FOUND,
+            f"You have no role named {name!r}",
+            f"Yours are: {', '.join(own) or 'none'}",
+        )
+
+    def admin(self) -> None:
+        if not self.viewer.is_admin:
+            raise Refused(Code.FORBIDDEN, "This takes a key with the admin scope")
+
+
+Info: TypeAlias = StrawberryInfo[Context, None]

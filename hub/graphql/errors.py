@@ -1,0 +1,68 @@
+"""What an error looks like outside: a code, what to do, and nothing of the inside."""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.extensions import SchemaExtension
+
+from hub.errors import Code, Refused, StoreUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+def present(error: GraphQLError) -> GraphQLError:
+    """Give an error its public form; what nobody expected is logged once and masked."""
+    cause: BaseException | None = error.original_error
+    while isinstance(cause, GraphQLError):
+        cause = cause.original_error
+    match cause:
+        case Refused():
+            return _as(error, str(cause), {"code": cause.code, **cause.facts})
+        case StoreUnavailable():
+            logger.warning("a request met no database", extra={"error": str(cause)})
+            message = "The database cannot be used right now. Try again shortly"
+            return _as(error, message, {"code": Code.UNAVAILABLE})
+        case None if isinstance(error, GraphQLSyntaxError):
+            return _as(error, error.message, {"code": Code.SYNTAX})
+        case None:
+            code = {"code": Code.VALIDATION}
+            return _as(error, error.message, code | (error.extensions or {}))
+        case _:
+            correlation = uuid.uuid4().hex
+            logger.error("a request failed", exc_info=cause, extra={"correlation": correlation})
+            message = f"Internal error. Tell your administrator this number: {correlation}"
+            return _as(error, message, {"code": Code.INTERNAL, "correlation": correlation})
+
+
+def _as(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions={**extensions, "code": str(extensions["code"])},
+    )
+
+
+class Presented(SchemaExtension):
+    """Puts every error of every operation into its public form."""
+
+    def on_operation(self) -> Iterator[None]:
+        self._streamed = False
+        yield
+        if not self._streamed:
+            self._present(self.execution_context.result)
+
+    def on_stream_result(self, result: Any) -> Iterator[None]:
+        self._streamed = True
+        self._present(result)
+        yield
+
+    def _present(self, result: object) -> None:
+        errors = getattr(result, "errors", None)
+        if errors:
+            result.errors = [present(error) for error in errors]  # type: ignore[attr-defined]

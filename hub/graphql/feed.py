@@ -1,0 +1,112 @@
+"""Lists of signals and what a role should hear of them, as connections."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import strawberry
+
+from hub.access import Condition, all_of, sees
+from hub.errors import Code, Refused
+from hub.graphql.context import Info
+from hub.graphql.enums import Order
+from hub.graphql.relay import PageInfo, log_cursor, page_info, window, write_cursor
+from hub.graphql.types import Reason, Signal, reasons_type, signal_type
+from hub.store.pages import feed_page, signals_page
+
+_AT_AND_ID = (datetime, str)
+
+
+@strawberry.type(description="A signal and its cursor.")
+class SignalEdge:
+    cursor: str = strawberry.field(description="Where to go on.")
+    node: Signal = strawberry.field(description="The signal.")
+
+
+@strawberry.type(description="A page of signals.")
+class SignalConnection:
+    edges: list[SignalEdge] = strawberry.field(description="The signals in their order.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    resume_from: str = strawberry.field(
+        description="The log's cursor of this snapshot: `after` of the subscription that goes on."
+    )
+
+
+@strawberry.type(description="A signal, how much it matters to the role, and why.")
+class FeedEdge:
+    cursor: str = strawberry.field(description="Where to go on.")
+    score: float = strawberry.field(description="From 0 to 1.")
+    reasons: list[Reason] = strawberry.field(description="The parts of the score.")
+    node: Signal = strawberry.field(description="The signal.")
+
+
+@strawberry.type(description="A page of what a role should hear: by day, then score.")
+class FeedConnection:
+    edges: list[FeedEdge] = strawberry.field(description="The best of the newest day first.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    resume_from: str = strawberry.field(
+        description="The log's cursor of this snapshot: `after` of the subscription that goes on."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a list: Relay's four arguments."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
+
+
+async def read_signals(
+    info: Info, condition: Condition, order: Order, part: Part
+) -> SignalConnection:
+    kind = f"signals:{order}"
+    asked = window(kind, _AT_AND_ID, part.first, part.after, part.last, part.before)
+    async with info.context.runtime.store.read() as connection:
+        found = await signals_page(connection, condition, order, asked)
+    return SignalConnection(
+        edges=[
+            SignalEdge(cursor=write_cursor(kind, key), node=signal_type(signal))
+            for key, signal in found.items
+        ],
+        page_info=page_info(kind, found),
+        resume_from=log_cursor(found.head),
+    )
+
+
+async def read_feed(info: Info, role: str, least: float | None, part: Part) -> FeedConnection:
+    name = info.context.role(role)
+    kind = f"feed:{name}"
+    asked = window(kind, (int, float, int), part.first, part.after, part.last, part.before)
+    async with info.context.runtime.store.read() as connection:
+        found = await feed_page(
+            connection, feed_visible(info, name), name, least_score(info, name, least), asked
+        )
+    return FeedConnection(
+        edges=[
+            FeedEdge(
+                cursor=write_cursor(kind, key),
+                score=item.relevance.score,
+                reasons=reasons_type(item.relevance),
+                node=signal_type(item.signal),
+            )
+            for key, item in found.items
+        ],
+        page_info=page_info(kind, found),
+        resume_from=log_cursor(found.head),
+    )
+
+
+def feed_visible(info: Info, role: str) -> Condition:
+    """Say what of a role's feed the viewer may see: what both the viewer and the role may."""
+    return all_of(info.context.visible, sees(info.context.config.roles[role].rule))
+
+
+def least_score(info: Info, role: str, least: float | None) -> float:
+    """Give the score from which a role hears of a signal, unless the caller says another."""
+    if least is None:
+        return info.context.config.roles[role].threshold
+    if not 0 <= least <= 1:
+        raise Refused(Code.INVALID, "minScore must be between 0 and 1")
+    return least

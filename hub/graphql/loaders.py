@@ -1,0 +1,41 @@
+"""Batches what many fields of one request ask for: one query per relation."""
+
+from collections.abc import Callable
+
+from strawberry.dataloader import DataLoader
+
+from hub.access import Condition
+from hub.signals import Relevance, Signal
+from hub.store import Store
+from hub.store.relevance import relevance_of
+from hub.store.signals import by_ids
+from hub.store.sources import Standing, counts, standings
+
+
+class Loaders:
+    def __init__(self, store: Store, visible: Callable[[], Condition]) -> None:
+        async def relevance(ids: list[str]) -> list[dict[str, Relevance]]:
+            async with store.read() as connection:
+                found = await relevance_of(connection, ids)
+            return [{one.role: one for one in found.get(id_, ())} for id_ in ids]
+
+        async def signals(ids: list[str]) -> list[Signal | None]:
+            async with store.read() as connection:
+                found = await by_ids(connection, ids, visible())
+            return [found.get(id_) for id_ in ids]
+
+        async def sources(names: list[str]) -> list[Standing | None]:
+            async with store.read() as connection:
+                found = {one.name: one for one in await standings(connection)}
+            return [found.get(name) for name in names]
+
+        async def numbers(names: list[str]) -> list[tuple[int, int]]:
+            async with store.read() as connection:
+                found = await counts(connection, names, visible())
+            return [found[name] for name in names]
+
+        # Without a cache: a socket lives long, and what it loads must be what is stored now.
+        self.relevance: DataLoader[str, dict[str, Relevance]] = DataLoader(relevance, cache=False)
+        self.signal: DataLoader[str, Signal | None] = DataLoader(signals, cache=False)
+        self.source: DataLoader[str, Standing | None] = DataLoader(sources, cache=False)
+        self.counts: DataLoader[str, tuple[int, int]] = DataLoader(numbers, cache=False)

@@ -1,0 +1,59 @@
+"""The change log as a list that another tool follows."""
+
+from hub.access import Condition, holds
+from hub.errors import Code, Refused
+from hub.graphql.context import Info
+from hub.graphql.relay import LOG, PageInfo, log_cursor, read_log_cursor, window
+from hub.graphql.types import ChangeConnection, ChangeEdge, change_type
+from hub.store import log
+from hub.store.log import Change
+from hub.store.signals import revisions
+
+SCANNED = 2000  # log lines read for one page, however few of them the viewer may see
+
+
+async def read_changes(info: Info, after: str | None, first: int) -> ChangeConnection:
+    """Read what changed after a cursor, oldest first.
+
+    A page may be short, or empty, and still have a next one: `endCursor` moves on also over what
+    the viewer may not see. Raises Refused(CURSOR_EXPIRED) when the log no longer reaches back.
+    """
+    visible = info.context.visible
+    size = window(LOG, (int,), first, None, None, None).size
+    start = read_log_cursor(after) if after else 0
+    async with info.context.runtime.store.read() as connection:
+        check_reaches(await log.oldest(connection), start, given=after is not None)
+        lines = await log.after(connection, start, SCANNED)
+        seen = [line for line in lines if concerns(line, visible)]
+        page, end = seen[:size], (lines[-1].seq if lines else start)
+        if len(seen) > size:
+            end = page[-1].seq
+        said = await revisions(connection, [c.revision_id for c in page if c.revision_id])
+    return ChangeConnection(
+        edges=[
+            ChangeEdge(cursor=log_cursor(change.seq), node=change_type(change, said))
+            for change in page
+        ],
+        page_info=PageInfo(
+            has_next_page=len(seen) > size or len(lines) == SCANNED,
+            has_previous_page=start > 0,
+            start_cursor=log_cursor(page[0].seq) if page else None,
+            end_cursor=log_cursor(end),
+        ),
+    )
+
+
+def concerns(change: Change, visible: Condition) -> bool:
+    """Say whether a viewer hears of a change: who could see the signal before, or can now."""
+    return holds(visible, change.now) or (change.was is not None and holds(visible, change.was))
+
+
+def check_reaches(oldest: int | None, start: int, *, given: bool) -> None:
+    if given and oldest is not None and start + 1 < oldest:
+        raise Refused(
+            Code.CURSOR_EXPIRED,
+            "The log no longer reaches back to that cursor",
+            f"Read the signals anew and go on from resumeFrom; the oldest cursor is "
+            f"{log_cursor(oldest - 1)}",
+            {"oldest": log_cursor(oldest - 1)},
+        )

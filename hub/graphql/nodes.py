@@ -1,0 +1,42 @@
+"""Relay's object identification: anything by its id, for those who may see it."""
+
+import strawberry
+
+from hub.errors import Code, Refused
+from hub.graphql.context import Info
+from hub.graphql.relay import LARGEST_PAGE, Node
+from hub.graphql.roles import role_type
+from hub.graphql.sources import load_sources
+from hub.graphql.types import Account, Person, signal_type
+from hub.store.identities import named
+
+
+async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
+    """Find things by id, in the order asked. What may not be seen is not there."""
+    visible = info.context.visible
+    if len(ids) > LARGEST_PAGE:
+        raise Refused(
+            Code.PAGE_TOO_LARGE,
+            f"{len(ids)} ids are more than may be asked at once",
+            f"Ask for at most {LARGEST_PAGE}",
+            {"limit": LARGEST_PAGE},
+        )
+    found: dict[str, Node] = {}
+    for id_, signal in zip(ids, await info.context.loaders.signal.load_many(ids), strict=True):
+        if signal is not None:
+            found[id_] = signal_type(signal)
+    if any(id_.startswith("source:") for id_ in ids):
+        found |= {str(source.id): source for source in await load_sources(info)}
+    who = info.context.viewer
+    found |= {
+        f"role:{role.name}": role_type(role)
+        for role in info.context.config.roles.values()
+        if who.is_admin or role.name in who.roles
+    }
+    rest = [id_ for id_ in ids if id_ not in found]
+    if rest:
+        async with info.context.runtime.store.read() as connection:
+            accounts, people = await named(connection, rest, visible)
+        found |= {id_: Account(id=strawberry.ID(id_), name=name) for id_, name in accounts.items()}
+        found |= {id_: Person(id=strawberry.ID(id_), name=name) for id_, name in people.items()}
+    return [found.get(id_) for id_ in ids]

@@ -1,0 +1,171 @@
+"""What can be asked."""
+
+from typing import Annotated
+
+import strawberry
+
+from hub import signals
+from hub.access import all_of
+from hub.errors import Code, Refused
+from hub.graphql.context import Info
+from hub.graphql.enums import Order
+from hub.graphql.feed import (
+    FeedConnection,
+    Part,
+    SignalConnection,
+    read_feed,
+    read_signals,
+)
+from hub.graphql.filters import SignalFilter
+from hub.graphql.log import read_changes
+from hub.graphql.nodes import find_nodes
+from hub.graphql.relay import PAGE, Node
+from hub.graphql.roles import Role, role_type
+from hub.graphql.sources import Source, find_source, load_sources
+from hub.graphql.types import ChangeConnection, Relevance, Signal, relevance_type, signal_type
+
+First = Annotated[
+    int | None, strawberry.argument(description="So many from the front; 100 at most.")
+]
+After = Annotated[str | None, strawberry.argument(description="Only what follows this cursor.")]
+Last = Annotated[int | None, strawberry.argument(description="So many from the back; 100 at most.")]
+BeforeCursor = Annotated[
+    str | None, strawberry.argument(description="Only what precedes this cursor.")
+]
+RoleName = Annotated[str, strawberry.argument(description="One of your roles, by name.")]
+MinScore = Annotated[
+    float | None,
+    strawberry.argument(description="From this score on; by default the role's own threshold."),
+]
+
+
+@strawberry.type(description="Who is asking, and as what.")
+class Viewer:
+    name: str = strawberry.field(description="The name of the API key.")
+    roles: list[str] = strawberry.field(description="The roles it may ask as.")
+    scopes: list[str] = strawberry.field(description="What else it may do: admin, publish.")
+    person: str | None = strawberry.field(description="The person it belongs to.")
+    is_admin: bool = strawberry.field(description="Whether it may administer the hub.")
+
+
+@strawberry.type(description="What was decided for a role about a signal, and why.")
+class Decision:
+    role: str = strawberry.field(description="The role.")
+    relevance: Relevance = strawberry.field(description="The score, its reasons, the outcome.")
+    text: str = strawberry.field(description="The decision in words.")
+
+
+@strawberry.type
+class Query:
+    @strawberry.field(description="Who am I, and as what may I ask.")
+    def viewer(self, info: Info) -> Viewer:
+        who = info.context.viewer
+        return Viewer(
+            name=who.name,
+            roles=sorted(who.roles),
+            scopes=sorted(who.scopes),
+            person=who.person,
+            is_admin=who.is_admin,
+        )
+
+    @strawberry.field(description="Find anything again by its id; null where it is not, for you.")
+    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+        return (await find_nodes(info, [str(id)]))[0]
+
+    @strawberry.field(description="Find many by id, in the order asked; 100 at most.")
+    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+        return await find_nodes(info, [str(id_) for id_ in ids])
+
+    @strawberry.field(description="One signal; null where it is not, for you.")
+    async def signal(self, info: Info, id: strawberry.ID) -> Signal | None:  # noqa: A002
+        found = await info.context.loaders.signal.load(str(id))
+        return signal_type(found) if found else None
+
+    @strawberry.field(description="The signals you may see.")
+    async def signals(
+        self,
+        info: Info,
+        filter: SignalFilter | None = None,  # noqa: A002 - the API's name
+        order_by: Order = Order.NEWEST,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: BeforeCursor = None,
+    ) -> SignalConnection:
+        wanted = filter.condition() if filter else None
+        visible = info.context.visible
+        condition = all_of(visible, wanted) if wanted else visible
+        return await read_signals(info, condition, order_by, Part(first, after, last, before))
+
+    @strawberry.field(description="What a role should hear: the best of each day first.")
+    async def feed(
+        self,
+        info: Info,
+        role: RoleName,
+        min_score: MinScore = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: BeforeCursor = None,
+    ) -> FeedConnection:
+        return await read_feed(info, role, min_score, Part(first, after, last, before))
+
+    @strawberry.field(
+        description="The log of changes, oldest first, for tools that keep a copy. Changes of "
+        "signals that you may not see are left out."
+    )
+    async def changes(
+        self, info: Info, after: After = None, first: First = None
+    ) -> ChangeConnection:
+        return await read_changes(info, after, PAGE if first is None else first)
+
+    @strawberry.field(description="Every configured source, with its health.")
+    async def sources(self, info: Info) -> list[Source]:
+        _ = info.context.viewer
+        return await load_sources(info)
+
+    @strawberry.field(description="One source by name.")
+    async def source(self, info: Info, name: str) -> Source | None:
+        _ = info.context.viewer
+        return await find_source(info, name)
+
+    @strawberry.field(description="The roles you may ask as; all of them with the admin scope.")
+    def roles(self, info: Info) -> list[Role]:
+        who, known = info.context.viewer, info.context.config.roles
+        return [
+            role_type(role) for role in known.values() if who.is_admin or role.name in who.roles
+        ]
+
+    @strawberry.field(description="One of your roles by name.")
+    def role(self, info: Info, name: str) -> Role | None:
+        who, known = info.context.viewer, info.context.config.roles
+        role = known.get(name)
+        return role_type(role) if role and (who.is_admin or name in who.roles) else None
+
+    @strawberry.field(
+        description="Why each of your roles did or did not get a signal; all roles for admins."
+    )
+    async def decisions(self, info: Info, signal: strawberry.ID) -> list[Decision]:
+        who = info.context.viewer
+        if await info.context.loaders.signal.load(str(signal)) is None:
+            raise Refused(Code.NOT_FOUND, f"There is no signal {signal} that you may see")
+        found = await info.context.loaders.relevance.load(str(signal))
+        return [
+            Decision(role=name, relevance=relevance_type(one), text=_words(info, one))
+            for name, one in found.items()
+            if who.is_admin or name in who.roles
+        ]
+
+
+def _words(info: Info, relevance: signals.Relevance) -> str:
+    role = info.context.config.roles.get(relevance.role)
+    threshold = f"{role.threshold:g}" if role else "?"
+    match relevance.outcome:
+        case signals.Outcome.SENT:
+            return f"Sent: {relevance.score:g} is at or above {threshold}"
+        case signals.Outcome.BELOW_THRESHOLD:
+            return f"Not sent: {relevance.score:g} is below {threshold}"
+        case signals.Outcome.HISTORY:
+            return "Not pushed: history, it happened before its source was to notify"
+        case signals.Outcome.NOT_PERMITTED:
+            return "Not sent: the role may not see it"

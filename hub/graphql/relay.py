@@ -1,0 +1,121 @@
+"""Relay's connections: opaque cursors, keyset windows, refusals that say the limit."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+
+import orjson
+import strawberry
+
+from hub.errors import Code, Refused
+from hub.signals import iso
+from hub.store.pages import Found, Key, Window
+
+PAGE = 20
+LARGEST_PAGE = 100
+
+
+@strawberry.interface(description="Anything with an id that `node` finds again.")
+class Node:
+    id: strawberry.ID = strawberry.field(description="Unique among everything the hub knows.")
+
+
+@strawberry.type(description="Where a page stands in its list.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follow.")
+    has_previous_page: bool = strawberry.field(description="Whether more precede.")
+    start_cursor: str | None = strawberry.field(description="The cursor of the first edge.")
+    end_cursor: str | None = strawberry.field(description="The cursor of the last edge.")
+
+
+def write_cursor(kind: str, key: Key) -> str:
+    """Write a key as an opaque cursor that only its own list takes."""
+    parts = [iso(part) if isinstance(part, datetime) else part for part in key]
+    return urlsafe_b64encode(orjson.dumps([kind, *parts])).rstrip(b"=").decode()
+
+
+def read_cursor(kind: str, cursor: str, shape: tuple[type, ...]) -> Key:
+    """Read a cursor back. Raises Refused(BAD_CURSOR) for anything this list did not write."""
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        parts = orjson.loads(urlsafe_b64decode(padded))
+        written, *key = (_part(*pair) for pair in zip(parts, (str, *shape), strict=True))
+    except (ValueError, TypeError, OverflowError):
+        written, key = None, []
+    if written != kind:
+        raise Refused(
+            Code.BAD_CURSOR,
+            "That cursor is not one of this list",
+            "Pass a cursor of this field's own edges, or none to begin at the start",
+        )
+    return tuple(key)
+
+
+def _part(part: Any, type_: type) -> Any:
+    if type_ is datetime and isinstance(part, str):
+        at = datetime.fromisoformat(part)
+        if at.tzinfo is None:
+            raise ValueError(part)
+        return at
+    if type_ is float and isinstance(part, (int, float)) and not isinstance(part, bool):
+        return float(part)
+    if type_ is int and type(part) is int and abs(part) < 2**63:
+        return part
+    if type_ is str and isinstance(part, str):
+        return part
+    raise ValueError(part)
+
+
+def window(
+    kind: str,
+    shape: tuple[type, ...],
+    first: int | None,
+    after: str | None,
+    last: int | None,
+    before: str | None,
+) -> Window:
+    """Read Relay's four arguments. Raises Refused with the limit that was met."""
+    if first is not None and last is not None:
+        raise Refused(Code.INVALID, "Give either first or last, not both")
+    name, size = ("last", last) if last is not None else ("first", PAGE if first is None else first)
+    assert size is not None
+    if size < 1:
+        raise Refused(Code.INVALID, f"{name} must be at least 1")
+    if size > LARGEST_PAGE:
+        raise Refused(
+            Code.PAGE_TOO_LARGE,
+            f"{name}: {size} is more than a page may hold",
+            f"Ask for at most {LARGEST_PAGE} and page on with a cursor",
+            {"limit": LARGEST_PAGE},
+        )
+    return Window(
+        size,
+        after=read_cursor(kind, after, shape) if after is not None else None,
+        before=read_cursor(kind, before, shape) if before is not None else None,
+        backward=last is not None,
+    )
+
+
+def page_info(kind: str, found: Found[Any]) -> PageInfo:
+    keys = [key for key, _ in found.items]
+    return PageInfo(
+        has_next_page=found.has_next,
+        has_previous_page=found.has_previous,
+        start_cursor=write_cursor(kind, keys[0]) if keys else None,
+        end_cursor=write_cursor(kind, keys[-1]) if keys else None,
+    )
+
+
+LOG = "log"
+
+
+def log_cursor(seq: int) -> str:
+    """Write a position in the change log: what `after` of a subscription takes."""
+    return write_cursor(LOG, (seq,))
+
+
+def read_log_cursor(cursor: str) -> int:
+    seq: int = read_cursor(LOG, cursor, (int,))[0]
+    if seq < 0:
+        raise Refused(Code.BAD_CURSOR, "That cursor is before the beginning")
+    return seq

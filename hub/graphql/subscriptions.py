@@ -1,0 +1,175 @@
+"""What can be followed live: from now, or gap-free from a cursor of the log."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Annotated
+
+import strawberry
+
+from hub.access import Condition, all_of, holds
+from hub.graphql.context import Info
+from hub.graphql.feed import feed_visible, least_score
+from hub.graphql.filters import SignalFilter
+from hub.graphql.queries import MinScore, RoleName
+from hub.graphql.relay import log_cursor, read_log_cursor
+from hub.graphql.types import Reason, Signal, reasons_type, signal_type
+from hub.signals import ChangeType, Facts
+from hub.store import log
+
+FromCursor = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Go on after this cursor of the log, without a gap: `resumeFrom` of a list, "
+        "or the cursor of the last event. Without it: from now."
+    ),
+]
+
+
+@strawberry.type(description="A signal that this feed did not show before.")
+class FeedCreated:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    score: float = strawberry.field(description="From 0 to 1.")
+    reasons: list[Reason] = strawberry.field(description="The parts of the score.")
+    signal: Signal = strawberry.field(description="The signal as it is now.")
+
+
+@strawberry.type(description="A signal of this feed changed.")
+class FeedUpdated:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    score: float = strawberry.field(description="From 0 to 1.")
+    reasons: list[Reason] = strawberry.field(description="The parts of the score.")
+    signal: Signal = strawberry.field(description="The signal as it is now.")
+
+
+@strawberry.type(description="A signal left this feed: it matters less now, or is hidden.")
+class FeedWithdrawn:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    signal_id: strawberry.ID = strawberry.field(description="The signal.")
+
+
+@strawberry.type(description="A signal that this list did not show before.")
+class SignalCreated:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    signal: Signal = strawberry.field(description="The signal as it is now.")
+
+
+@strawberry.type(description="A signal of this list changed.")
+class SignalUpdated:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    signal: Signal = strawberry.field(description="The signal as it is now.")
+
+
+@strawberry.type(description="A signal left this list.")
+class SignalWithdrawn:
+    cursor: str = strawberry.field(description="Where to go on after this event.")
+    signal_id: strawberry.ID = strawberry.field(description="The signal.")
+
+
+@strawberry.type(
+    description="The log no longer reaches back to the cursor: read the list anew and follow it "
+    "from its resumeFrom."
+)
+class CursorExpired:
+    message: str = strawberry.field(description="What to do.")
+    oldest: str = strawberry.field(description="The oldest cursor that still works.")
+
+
+FeedEvent = Annotated[
+    FeedCreated | FeedUpdated | FeedWithdrawn | CursorExpired,
+    strawberry.union("FeedEvent", description="What happened in a role's feed."),
+]
+SignalEvent = Annotated[
+    SignalCreated | SignalUpdated | SignalWithdrawn | CursorExpired,
+    strawberry.union("SignalEvent", description="What happened in a list of signals."),
+]
+
+
+@strawberry.type
+class Subscription:
+    @strawberry.subscription(description="A role's feed as it changes.")
+    async def feed(
+        self, info: Info, role: RoleName, min_score: MinScore = None, after: FromCursor = None
+    ) -> AsyncGenerator[FeedEvent, None]:
+        name = info.context.role(role)
+        least_score(info, name, min_score)
+
+        def shows(facts: Facts) -> bool:
+            least = least_score(info, name, min_score)
+            return facts.scores.get(name, -1.0) >= least and holds(feed_visible(info, name), facts)
+
+        async with aclosing(_follow(info, after, shows)) as steps:
+            async for step in steps:
+                if isinstance(step, CursorExpired):
+                    yield step
+                    return
+                change, was, now = step
+                cursor, id_ = log_cursor(change.seq), strawberry.ID(change.signal_id)
+                if not now:
+                    yield FeedWithdrawn(cursor=cursor, signal_id=id_)
+                    continue
+                signal = await info.context.loaders.signal.load(change.signal_id)
+                relevance = await info.context.loaders.relevance.load(change.signal_id)
+                if signal is None or name not in relevance:
+                    continue  # it changed again meanwhile: a later line of the log says how
+                event = FeedUpdated if was else FeedCreated
+                yield event(
+                    cursor=cursor,
+                    score=relevance[name].score,
+                    reasons=reasons_type(relevance[name]),
+                    signal=signal_type(signal),
+                )
+
+    @strawberry.subscription(description="The signals you may see, as they change.")
+    async def signals(
+        self,
+        info: Info,
+        filter: SignalFilter | None = None,  # noqa: A002 - the API's name
+        after: FromCursor = None,
+    ) -> AsyncGenerator[SignalEvent, None]:
+        wanted: list[Condition] = [filter.condition()] if filter else []
+
+        def shows(facts: Facts) -> bool:
+            return holds(all_of(info.context.visible, *wanted), facts)
+
+        async with aclosing(_follow(info, after, shows)) as steps:
+            async for step in steps:
+                if isinstance(step, CursorExpired):
+                    yield step
+                    return
+                change, was, now = step
+                cursor, id_ = log_cursor(change.seq), strawberry.ID(change.signal_id)
+                if not now:
+                    yield SignalWithdrawn(cursor=cursor, signal_id=id_)
+                    continue
+                signal = await info.context.loaders.signal.load(change.signal_id)
+                if signal is None:
+                    continue  # it changed again meanwhile: a later line of the log says how
+                event = SignalUpdated if was else SignalCreated
+                yield event(cursor=cursor, signal=signal_type(signal))
+
+
+async def _follow(
+    info: Info, after: str | None, shows: Callable[[Facts], bool]
+) -> AsyncGenerator[tuple[log.Change, bool, bool] | CursorExpired, None]:
+    """Yield the changes that enter, stay in or leave what is shown: (change, was in, is in)."""
+    context = info.context
+    _ = context.viewer
+    start = read_log_cursor(after) if after is not None else None
+    if start is not None:
+        async with context.runtime.store.read() as connection:
+            oldest = await log.oldest(connection)
+        if oldest is not None and start + 1 < oldest:
+            yield CursorExpired(
+                message="The log no longer reaches back to that cursor: read the list anew",
+                oldest=log_cursor(oldest - 1),
+            )
+            return
+    async with aclosing(context.tail.follow(start)) as changes:
+        async for change in changes:
+            if change.type is ChangeType.HISTORY:
+                continue
+            await context.renew()
+            was = change.was is not None and shows(change.was)
+            now = shows(change.now)
+            if was or now:
+                yield change, was, now

@@ -1,0 +1,41 @@
+"""How the schema is served: HTTP, server-sent events and WebSockets on one path."""
+
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+
+from hub.graphql.context import Context, Identify
+from hub.graphql.schema import Schema
+from hub.graphql.transports.http import answer
+from hub.graphql.transports.websocket import Socket
+from hub.live import Tail
+from hub.runtime import Runtime
+
+# Says how to identify who comes over a connection, with the token of `connection_init` if any.
+Doorkeeper = Callable[[HTTPConnection, str | None], Identify]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQL:
+    """The ASGI app of `/graphql`. `origins`: pages elsewhere that may open a socket here."""
+
+    schema: Schema
+    runtime: Runtime
+    tail: Tail
+    doorkeeper: Doorkeeper
+    origins: Collection[str] = ()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await Socket(self.schema, self.context, self.origins).serve(scope, receive, send)
+        else:
+            await answer(self.schema, self.context, scope, receive, send)
+
+    async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
+        identify = self.doorkeeper(connection, token)
+        return Context(self.runtime, self.tail, identify, await identify())
+
+
+MakeContext = Callable[..., Awaitable[Context]]

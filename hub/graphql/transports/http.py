@@ -1,0 +1,215 @@
+"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/), and SSE for subscriptions."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+from graphql import GraphQLError, OperationDefinitionNode, parse
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from strawberry.types.graphql import OperationType
+
+from hub.errors import Code, Refused
+from hub.graphql.context import Context
+from hub.graphql.errors import present
+from hub.graphql.schema import Schema
+from hub.graphql.transports.requests import Asked, read_body, read_query_string
+
+JSON = "application/json"
+GRAPHQL = "application/graphql-response+json"
+SSE = "text/event-stream"
+LARGEST_BODY = 256 * 1024
+BODY_WITHIN = 10.0  # seconds
+HEARTBEAT = 12.0  # seconds between comments that keep a quiet stream open
+
+MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
+
+
+async def answer(
+    schema: Schema, make_context: MakeContext, scope: Scope, receive: Receive, send: Send
+) -> None:
+    request = Request(scope, receive)
+    response = await _answer(schema, make_context, request)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Accept, Cookie, Authorization"
+    await response(scope, receive, send)
+
+
+async def _answer(schema: Schema, make_context: MakeContext, request: Request) -> Response:
+    media = acceptable(request.headers.get("accept", "*/*"))
+    try:
+        if not media:
+            raise _Turned(406, Code.INVALID, f"Accept one of {GRAPHQL}, {JSON}, {SSE}")
+        asked = await _read(request)
+        context = await make_context(request)
+        _ = context.viewer
+    except Refused as refused:
+        status = refused.status if isinstance(refused, _Turned) else 400
+        status = 401 if refused.code is Code.UNAUTHENTICATED else status
+        kind = media[0] if media and media[0] != SSE else JSON
+        return _json({"errors": [_formatted(refused)]}, kind, status)
+
+    wants_stream = media[0] == SSE or (SSE in media and _subscribes(asked))
+    if wants_stream and request.method == "POST":
+        stream = _events(schema, asked, context)
+        return StreamingResponse(stream, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
+    kind = next((one for one in media if one != SSE), JSON)
+    return await _once(schema, asked, context, kind, request.method)
+
+
+async def _once(schema: Schema, asked: Asked, context: Context, kind: str, method: str) -> Response:
+    if _subscribes(asked):
+        refused = Refused(
+            Code.INVALID, "A subscription needs a stream", f"Accept {SSE}, or open a WebSocket"
+        )
+        return _json({"errors": [_formatted(refused)]}, kind, 400)
+    if method == "GET" and _operation(asked) is OperationType.MUTATION:
+        refused = Refused(Code.INVALID, "A mutation is not taken by GET", "POST it")
+        return _json({"errors": [_formatted(refused)]}, kind, 405, {"Allow": "POST"})
+    result = await schema.execute(
+        asked.query,
+        variable_values=dict(asked.variables or {}),
+        context_value=context,
+        operation_name=asked.operation_name,
+        allowed_operation_types=[OperationType.QUERY, OperationType.MUTATION],
+    )
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    executed = result.data is not None or any(e.path for e in result.errors or ())
+    if executed:
+        body["data"] = result.data
+    # The older media type answers 200 to anything well-formed; the newer says what went wrong.
+    return _json(body, kind, 200 if executed or kind == JSON else 400)
+
+
+async def _events(schema: Schema, asked: Asked, context: Context) -> AsyncGenerator[str]:
+    """Stream results as server-sent events, in the distinct-connections mode of graphql-sse."""
+    results = await schema.stream(
+        asked.query,
+        variable_values=dict(asked.variables or {}),
+        context_value=context,
+        operation_name=asked.operation_name,
+    )
+    async with aclosing(results):
+        waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
+        try:
+            while True:
+                done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT)
+                if not done:
+                    yield ":\n\n"
+                    continue
+                result = waiting.result()
+                if result is None:
+                    break
+                yield f"event: next\ndata: {orjson.dumps(payload(result)).decode()}\n\n"
+                waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251
+        finally:
+            waiting.cancel()
+            await asyncio.wait({waiting})  # a generator at work cannot be closed
+    yield "event: complete\ndata:\n\n"
+
+
+def payload(result: Any) -> dict[str, Any]:
+    """Write one execution result as the protocols carry it."""
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if result.data is not None or not result.errors or any(e.path for e in result.errors):
+        body["data"] = result.data
+    return body
+
+
+class _Turned(Refused):
+    """A refusal with its own HTTP status."""
+
+    def __init__(self, status: int, code: Code, message: str, suggestion: str = "") -> None:
+        super().__init__(code, message, suggestion)
+        self.status = status
+
+
+async def _read(request: Request) -> Asked:
+    if request.method == "GET":
+        return read_query_string(request.query_params)
+    if request.method != "POST":
+        raise _Turned(405, Code.INVALID, "GraphQL takes GET and POST")
+    media, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media.strip().lower() != JSON:
+        raise _Turned(415, Code.INVALID, "The body must be JSON", f"Send Content-Type: {JSON}")
+    charset = parameters.lower().replace(" ", "").partition("charset=")[2].strip('"')
+    if charset not in {"", "utf-8", "utf8"}:
+        raise _Turned(415, Code.INVALID, "The body must be UTF-8")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise _Turned(415, Code.INVALID, "The body must not be compressed")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    most = f"at most {LARGEST_BODY // 1024} KiB"
+                    raise _Turned(413, Code.INVALID, f"The body is too large: {most}")
+    except TimeoutError:
+        raise _Turned(408, Code.INVALID, "The body did not arrive in time") from None
+    return read_body(bytes(body))
+
+
+def acceptable(accept: str) -> list[str]:
+    """List the media types we have that a client accepts, the one it prefers first."""
+    ours = (JSON, GRAPHQL, SSE)
+    best: dict[str, tuple[float, int, int]] = {}
+    for place, part in enumerate(accept.split(",")):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 0.0
+        for rank, one in enumerate(ours):
+            wild = media in {"*/*", one.partition("/")[0] + "/*"}
+            # A wildcard means JSON: nobody asks for an endless stream without naming it.
+            if media == one or (wild and one != SSE):
+                offer = (quality, -(place + 100 if wild else place), -rank)
+                best[one] = max(best.get(one, offer), offer)
+    chosen = [one for one in ours if one in best and best[one][0] > 0]
+    return sorted(chosen, key=lambda one: best[one], reverse=True)
+
+
+def _operation(asked: Asked) -> OperationType | None:
+    """Find what kind of operation was asked for; None when the document says it badly."""
+    try:
+        document = parse(asked.query)
+    except (GraphQLError, RecursionError):
+        return None
+    operations = [
+        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
+    ]
+    for node in operations:
+        named = node.name.value if node.name else None
+        if asked.operation_name is None or named == asked.operation_name:
+            return OperationType(node.operation.value)
+    return None
+
+
+def _subscribes(asked: Asked) -> bool:
+    return "subscription" in asked.query and _operation(asked) is OperationType.SUBSCRIPTION
+
+
+def _formatted(refused: Refused) -> Any:
+    return present(GraphQLError(str(refused), original_error=refused)).formatted
+
+
+def _json(
+    body: dict[str, Any], kind: str, status: int, headers: dict[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(body),
+        status_code=status,
+        headers={"Content-Type": f"{kind}; charset=utf-8", **(headers or {})},
+    )

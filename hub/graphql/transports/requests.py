@@ -1,0 +1,56 @@
+"""One GraphQL request as a client wrote it: read from JSON or a query string, or refused."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from hub.errors import Code, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    query: str
+    variables: Mapping[str, Any] | None = None
+    operation_name: str | None = None
+
+
+def read_body(body: bytes) -> Asked:
+    """Read a POSTed JSON body. Raises Refused(INVALID)."""
+    try:
+        given = orjson.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused(Code.INVALID, "The body is not JSON", 'Send {"query": "..."}') from None
+    return read_payload(given)
+
+
+def read_query_string(parameters: Mapping[str, str]) -> Asked:
+    """Read a GET's parameters. Raises Refused(INVALID)."""
+    given: dict[str, Any] = dict(parameters)
+    for name in ("variables", "extensions"):
+        if given.get(name):
+            try:
+                given[name] = orjson.loads(given[name])
+            except ValueError:
+                raise Refused(Code.INVALID, f"{name} is not JSON") from None
+    return read_payload(given)
+
+
+def read_payload(given: Any) -> Asked:
+    """Check what every transport carries. Raises Refused(INVALID) that names the part."""
+    if isinstance(given, list):
+        raise Refused(Code.INVALID, "Batches are not taken", "Send one operation per request")
+    if not isinstance(given, dict):
+        raise Refused(Code.INVALID, "A request is a JSON object", 'Send {"query": "..."}')
+    query, variables = given.get("query"), given.get("variables")
+    name, extensions = given.get("operationName"), given.get("extensions")
+    if not isinstance(query, str):
+        raise Refused(Code.INVALID, "query is missing or no text", 'Send {"query": "..."}')
+    if variables is not None and not isinstance(variables, dict):
+        raise Refused(Code.INVALID, "variables is not an object")
+    if name is not None and not isinstance(name, str):
+        raise Refused(Code.INVALID, "operationName is no text")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise Refused(Code.INVALID, "extensions is not an object")
+    return Asked(query, variables, name or None)

@@ -1,0 +1,228 @@
+"""graphql-transport-ws (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md)."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from graphql import GraphQLError
+from starlette.requests import HTTPConnection
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from hub.errors import Code, Refused
+from hub.graphql.context import Context
+from hub.graphql.errors import present
+from hub.graphql.schema import Schema
+from hub.graphql.transports.http import payload
+from hub.graphql.transports.requests import Asked, read_payload
+
+PROTOCOL = "graphql-transport-ws"
+INIT_WITHIN = 3.0  # seconds
+MOST_OPERATIONS = 100
+
+logger = logging.getLogger(__name__)
+
+
+class Closed(Exception):
+    """The protocol was broken: close with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Socket:
+    """One connection and its operations."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        make_context: Callable[[HTTPConnection, str | None], Awaitable[Context]],
+        origins: Collection[str],
+    ) -> None:
+        self._schema = schema
+        self._make_context = make_context
+        self._origins = origins
+        self._context: Context | None = None
+        self._operations: dict[str, asyncio.Task[None]] = {}
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        if not self._is_known(socket):
+            await socket.close(1008)  # before the handshake: the client gets 403
+            return
+        if PROTOCOL not in scope.get("subprotocols", ()):
+            await socket.accept()
+            await socket.close(4406, "Subprotocol not acceptable")
+            return
+        await socket.accept(PROTOCOL)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                try:
+                    await self._converse(socket, tasks)
+                finally:
+                    for operation in self._operations.values():
+                        operation.cancel()
+        except* Closed as group:
+            broken = next(error for error in group.exceptions if isinstance(error, Closed))
+            await socket.close(broken.code, broken.reason)
+        except* WebSocketDisconnect:
+            pass  # the client left; its operations ended with it
+
+    async def _converse(self, socket: WebSocket, tasks: asyncio.TaskGroup) -> None:
+        try:
+            async with asyncio.timeout(INIT_WITHIN) as deadline:
+                while True:
+                    message = _message(await _text(socket))
+                    if message["type"] == "connection_init":
+                        deadline.reschedule(None)
+                    await self._handle(socket, tasks, message)
+        except TimeoutError:
+            raise Closed(4408, "Connection initialisation timeout") from None
+
+    async def _handle(
+        self, socket: WebSocket, tasks: asyncio.TaskGroup, message: dict[str, Any]
+    ) -> None:
+        match message["type"]:
+            case "connection_init":
+                await self._init(socket, message.get("payload") or {})
+            case "ping":
+                await _send(socket, {"type": "pong"})
+            case "pong":
+                pass
+            case "subscribe":
+                await self._subscribe(socket, tasks, message["id"], message["payload"])
+            case "complete":
+                if operation := self._operations.pop(message["id"], None):
+                    operation.cancel()
+
+    async def _init(self, socket: WebSocket, given: dict[str, Any]) -> None:
+        if self._context is not None:
+            raise Closed(4429, "Too many initialisation requests")
+        self._context = await self._make_context(socket, _token(given))
+        if self._context.known is None:
+            raise Closed(4403, "Forbidden: sign in with an API key")
+        await _send(socket, {"type": "connection_ack"})
+
+    async def _subscribe(
+        self, socket: WebSocket, tasks: asyncio.TaskGroup, id_: str, asked: Asked | Refused
+    ) -> None:
+        if self._context is None:
+            raise Closed(4401, "Unauthorized")
+        if id_ in self._operations:
+            raise Closed(4409, f"Subscriber for {id_} already exists")
+        if len(self._operations) >= MOST_OPERATIONS:
+            asked = Refused(
+                Code.INVALID,
+                f"A socket carries at most {MOST_OPERATIONS} operations",
+                "Complete one, or open another socket",
+                {"limit": MOST_OPERATIONS},
+            )
+        if isinstance(asked, Refused):
+            await _send_errors(socket, id_, [_presented(asked)])
+            return
+        self._operations[id_] = tasks.create_task(self._operate(socket, id_, asked, self._context))
+
+    async def _operate(self, socket: WebSocket, id_: str, asked: Asked, context: Context) -> None:
+        me = asyncio.current_task()
+        try:
+            results = await self._schema.stream(
+                asked.query,
+                variable_values=dict(asked.variables or {}),
+                context_value=context,
+                operation_name=asked.operation_name,
+            )
+            async with aclosing(results):
+                async for result in results:
+                    body = payload(result)
+                    if "data" not in body:
+                        self._forget(id_, me)
+                        await _send_errors(socket, id_, body["errors"])
+                        return
+                    await _send(socket, {"id": id_, "type": "next", "payload": body})
+            self._forget(id_, me)
+            await _send(socket, {"id": id_, "type": "complete"})
+        except WebSocketDisconnect:
+            return  # noticed first by a send; the reader notices too
+        except Exception as error:  # noqa: BLE001 - present() logs it; other operations go on
+            failed = GraphQLError("", original_error=error)
+            self._forget(id_, me)
+            await _send_errors(socket, id_, [present(failed).formatted])
+
+    def _forget(self, id_: str, task: asyncio.Task[None] | None) -> None:
+        """Free the id before the last message, so that the client may use it again at once."""
+        if self._operations.get(id_) is task:
+            del self._operations[id_]
+
+    def _is_known(self, socket: WebSocket) -> bool:
+        """Check the page that opens the socket: a browser sends its cookies along."""
+        origin = socket.headers.get("origin")
+        if origin is None or origin in self._origins:
+            return True
+        return urlsplit(origin).netloc.lower() == socket.headers.get("host", "").lower()
+
+
+async def _text(socket: WebSocket) -> str:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    text = message.get("text")
+    if text is None:
+        raise Closed(4400, "A message is text, not binary")
+    return str(text)
+
+
+def _message(text: str) -> dict[str, Any]:
+    """Check a message before anything looks into it. Raises Closed(4400)."""
+    try:
+        message = orjson.loads(text)
+    except (ValueError, RecursionError):
+        raise Closed(4400, "A message must be valid JSON") from None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        raise Closed(4400, "A message is an object with a type")
+    kind = message["type"]
+    if kind not in {"connection_init", "ping", "pong", "subscribe", "complete"}:
+        raise Closed(4400, f"Unknown message type: {kind[:40]}")
+    given = message.get("payload")
+    if kind in {"connection_init", "ping", "pong"} and not isinstance(given, dict | None):
+        raise Closed(4400, f"The payload of {kind} is an object")
+    if kind in {"subscribe", "complete"} and not _is_id(message.get("id")):
+        raise Closed(4400, f"The id of {kind} is a text that is not empty")
+    if kind == "subscribe":
+        if not isinstance(given, dict):
+            raise Closed(4400, "The payload of subscribe is an object")
+        try:
+            message["payload"] = read_payload(given)
+        except Refused as refused:
+            raise Closed(4400, str(refused)[:120]) from None
+    return message
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _token(given: dict[str, Any]) -> str | None:
+    """Find a key in the payload of connection_init: `{"authorization": "Bearer hub_..."}`."""
+    for name in ("authorization", "Authorization", "token"):
+        value = given.get(name)
+        if isinstance(value, str):
+            return value.removeprefix("Bearer ").strip()
+    return None
+
+
+def _presented(refused: Refused) -> Any:
+    return present(GraphQLError(str(refused), original_error=refused)).formatted
+
+
+async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
+    await socket.send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+
+
+async def _send_errors(socket: WebSocket, id_: str, errors: list[Any]) -> None:
+    await _send(socket, {"id": id_, "type": "error", "payload": errors})

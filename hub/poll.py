@@ -1,0 +1,214 @@
+"""One poll of one source: pages in, each stored with its cursor, and the outcome said in words."""
+
+import asyncio
+import logging
+import random
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from hub.bus import Bus
+from hub.config import HUB_SOURCE, SourceConfig
+from hub.connector import Api, Draft, Page
+from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, StoreUnavailable
+from hub.http import Clients
+from hub.ingest import Claim, Plan, Reading, ingest
+from hub.jobs import Waker, Work
+from hub.signals import Origin, Status, now
+from hub.store import Store
+from hub.store.sources import Standing, State, prolong, settle
+
+LEASE = timedelta(seconds=30)
+HEARTBEAT = 10.0  # seconds
+MOST_PAGES = 1000
+LONGEST_WAIT = timedelta(minutes=15)
+TOLD_AFTER = 5  # failures in a row until people hear that a source is silent
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Report:
+    """What one poll brought."""
+
+    pages: int = 0
+    signals: int = 0
+    seen_before: int = 0
+    quarantined: int = 0
+    error: SourceError | None = None
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Poller:
+    """Everything a poll needs; one for the process."""
+
+    store: Store
+    clients: Clients
+    bus: Bus
+    waker: Waker
+    _under_way: dict[str, str] = field(default_factory=dict)  # source -> lease
+
+    async def poll(self, source: SourceConfig, standing: Standing, plan: Plan) -> Report:
+        """Read what is new at a claimed source and settle its row, whatever happens.
+
+        Raises StoreUnavailable; then the lease ends by itself and the poll is done again.
+        """
+        assert standing.lease is not None, "only a claimed source is polled"
+        report = Report()
+        self._under_way[source.name] = standing.lease
+        try:
+            await self._pages(source, standing, plan, report)
+        except SourceError as error:
+            report.error = error
+        except StoreUnavailable:
+            raise
+        except asyncio.CancelledError:
+            await self._give_back(source.name, standing.lease)
+            raise
+        except Exception as error:
+            # A connector's bug must not end the loop; the log has its traceback.
+            logger.exception("a connector failed", extra={"source": source.name})
+            report.error = SourceMisbehaved(
+                f"the connector {source.kind} failed: {type(error).__name__}: {error}"
+            )
+        finally:
+            self._under_way.pop(source.name, None)
+        await self._settle(source, standing, plan, report)
+        return report
+
+    async def _give_back(self, name: str, lease: str) -> None:
+        """Let another worker poll at once: this one was stopped."""
+        async with self.store.write() as connection:
+            await settle(connection, name, lease, {"next_poll_at": now()})
+
+    async def _pages(
+        self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
+    ) -> None:
+        reading = Reading(
+            source.name,
+            notify_after=standing.notify_after,
+            classification=source.classification,
+            department=source.department,
+        )
+        assert standing.lease is not None
+        claim = Claim(standing.lease, LEASE)
+        api: Api = self.clients.api(source.connector.endpoint())
+        cursor: Any = standing.cursor
+        pull: Any = source.connector.pull(api, cursor)
+        async with aclosing(pull) as pages:
+            async for page in pages:
+                report.pages += 1
+                if page.more and page.cursor == cursor:
+                    raise SourceMisbehaved(
+                        f"the cursor did not move between two pages of {source.name}"
+                    )
+                if page.drafts or page.bad or page.cursor != cursor:
+                    done = await ingest(self.store, reading, page, plan, claim=claim)
+                    report.signals += len(done.signals)
+                    report.seen_before += done.seen_before
+                    report.quarantined += done.quarantined
+                    await self._tell(done.seq, done.deliveries)
+                cursor = page.cursor
+                if report.pages >= MOST_PAGES:
+                    report.more = page.more
+                    return
+
+    async def _settle(
+        self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
+    ) -> None:
+        at = now()
+        outcome = after_poll(source, standing, report, at)
+        async with self.store.write() as connection:
+            assert standing.lease is not None
+            if not await settle(connection, source.name, standing.lease, outcome):
+                logger.warning("a poll was settled too late", extra={"source": source.name})
+                return
+        if report.error is not None and standing.last_error != outcome["last_error"]:
+            facts = {"source": source.name, "error": str(report.error)}
+            logger.warning("a source cannot be read", extra=facts)
+        elif report.error is None and standing.failures:
+            logger.info("a source works again", extra={"source": source.name})
+        if (draft := _news(source.name, standing, report, at)) is not None:
+            reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
+            done = await ingest(self.store, reading, Page([draft], {}), plan, at=at)
+            await self._tell(done.seq, done.deliveries)
+
+    async def _tell(self, seq: int | None, deliveries: int) -> None:
+        if seq is not None:
+            await self.bus.tell()
+        if deliveries:
+            await self.waker.wake(Work.DELIVERY)
+
+    async def beat(self) -> None:
+        """Keep the leases of the polls under way alive, until cancelled."""
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            if self._under_way:
+                try:
+                    async with self.store.write() as connection:
+                        await prolong(connection, list(self._under_way.values()), now() + LEASE)
+                except StoreUnavailable as error:
+                    logger.warning("leases could not be prolonged", extra={"error": str(error)})
+
+
+def after_poll(
+    source: SourceConfig, standing: Standing, report: Report, at: datetime
+) -> dict[str, Any]:
+    """Say what a source's row becomes: its state, its words, and when it is asked again."""
+    error = report.error
+    if error is None:
+        wait = timedelta(0) if report.more else _spread(source.every)
+        return {
+            "state": State.OK,
+            "failures": 0,
+            "last_success_at": at,
+            "last_error": None,
+            "last_error_at": None,
+            "next_poll_at": at + wait,
+        }
+    failures = standing.failures + 1
+    wait = min(LONGEST_WAIT, max(source.every, timedelta(seconds=1)) * 2 ** min(failures - 1, 20))
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        wait = error.retry_after
+    else:
+        wait = _spread(wait)
+    return {
+        "state": State.AUTH_FAILED if isinstance(error, AuthFailed) else State.FAILING,
+        "failures": failures,
+        "last_error": str(error),
+        "last_error_at": at,
+        "next_poll_at": at + wait,
+    }
+
+
+def _spread(wait: timedelta) -> timedelta:
+    """Vary a wait by a tenth, so that sources do not march in step."""
+    return wait * random.uniform(0.9, 1.1)  # noqa: S311 - no secret hangs on it
+
+
+def _news(name: str, standing: Standing, report: Report, at: datetime) -> Draft | None:
+    """Make the signal about a source that stopped, fell silent or works again."""
+    failures = standing.failures + 1
+    if isinstance(report.error, AuthFailed):
+        kind, title = "hub.source.auth_failed", f"{name} no longer lets the hub in"
+    elif report.error is not None and failures == TOLD_AFTER:
+        kind, title = "hub.source.silent", f"{name} has not answered {failures} times"
+    elif report.error is None and (
+        standing.state is State.AUTH_FAILED or standing.failures >= TOLD_AFTER
+    ):
+        kind, title = "hub.source.recovered", f"{name} can be read again"
+    else:
+        return None
+    return Draft(
+        kind=kind,
+        external_id=f"source/{name}",
+        revision=at.isoformat(),
+        revised_at=at,
+        occurred_at=at,
+        title=title,
+        summary=str(report.error or ""),
+        status=Status.OPEN if report.error else Status.RESOLVED,
+        attributes={"source": name},
+    )

@@ -1,0 +1,159 @@
+"""Pages of signals, of a role's feed and of the log: keyset, both ways, never counting."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, and_, literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.access import Condition
+from hub.signals import Outcome, Relevance, Signal
+from hub.store import log
+from hub.store.relevance import read_relevance
+from hub.store.signals import read_signal, select_signals
+from hub.store.tables import ChangeRow, LogHead, RelevanceRow, SignalRow
+from hub.store.visible import compile_condition
+
+Item = TypeVar("Item")
+Key = tuple[Any, ...]
+
+
+class Order(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    UPDATED = "updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of an ordered list: so many after a key, or so many before one."""
+
+    size: int
+    after: Key | None = None
+    before: Key | None = None
+    backward: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Item]):
+    """Items with their keys, whether there are more, and the log's head they were read at."""
+
+    items: Sequence[tuple[Key, Item]]
+    has_next: bool
+    has_previous: bool
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    signal: Signal
+    relevance: Relevance
+
+
+_HEAD = select(col(LogHead.seq)).where(col(LogHead.id) == 1).scalar_subquery().label("log_head")
+
+
+async def signals_page(
+    connection: AsyncConnection, visible: Condition, order: Order, window: Window
+) -> Found[Signal]:
+    """Read a page of the signals that a condition lets through."""
+    at = col(SignalRow.updated_at if order is Order.UPDATED else SignalRow.occurred_at)
+    sqlite = connection.dialect.name == "sqlite"
+    wanted = select_signals(_HEAD).where(compile_condition(visible, sqlite=sqlite))
+    keys = (at, col(SignalRow.id))
+    found = await _page(connection, wanted, keys, window, descending=order is not Order.OLDEST)
+    name = "updated_at" if order is Order.UPDATED else "occurred_at"
+    return _read(found, lambda row: (getattr(row, name), row.id), read_signal)
+
+
+async def feed_page(
+    connection: AsyncConnection, visible: Condition, role: str, least: float, window: Window
+) -> Found[FeedItem]:
+    """Read a page of what a role should hear: by day, then score, then newest."""
+    sqlite = connection.dialect.name == "sqlite"
+    wanted = (
+        select_signals(
+            _HEAD,
+            col(RelevanceRow.role),
+            col(RelevanceRow.day),
+            col(RelevanceRow.score),
+            col(RelevanceRow.seq),
+            col(RelevanceRow.outcome),
+            col(RelevanceRow.reasons),
+        )
+        .join(RelevanceRow, and_(col(RelevanceRow.signal_id) == col(SignalRow.id)))
+        .where(
+            col(RelevanceRow.role) == role,
+            col(RelevanceRow.score) >= least,
+            col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
+            compile_condition(visible, sqlite=sqlite),
+        )
+    )
+    keys = (col(RelevanceRow.day), col(RelevanceRow.score), col(RelevanceRow.seq))
+    found = await _page(connection, wanted, keys, window, descending=True)
+    return _read(
+        found,
+        lambda row: (row.day, row.score, row.seq),
+        lambda row: FeedItem(read_signal(row), read_relevance(row)),
+    )
+
+
+async def history_page(
+    connection: AsyncConnection, signal_id: str, window: Window
+) -> Found[log.Change]:
+    """Read a signal's own lines of the log, oldest first."""
+    wanted = select(*log.CHANGES, _HEAD).where(col(ChangeRow.signal_id) == signal_id)
+    found = await _page(connection, wanted, (col(ChangeRow.seq),), window, descending=False)
+    return _read(found, lambda row: (row.seq,), log.read_change)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    rows: list[Any]
+    more: bool
+    window: Window
+    head: int
+
+
+async def _page(
+    connection: AsyncConnection,
+    wanted: Select[Any],
+    keys: Sequence[Any],
+    window: Window,
+    *,
+    descending: bool,
+) -> _Rows:
+    for key, beyond in ((window.after, not descending), (window.before, descending)):
+        if key is not None:
+            left = tuple_(*keys)
+            right = tuple_(*(literal(v, k.type) for v, k in zip(key, keys, strict=True)))
+            wanted = wanted.where(left > right if beyond else left < right)
+    downward = descending is not window.backward
+    wanted = wanted.order_by(*(key.desc() if downward else key.asc() for key in keys))
+    wanted = wanted.limit(window.size + 1)
+    rows = list(await connection.execute(wanted))
+    if rows:
+        head = rows[0].log_head
+    else:
+        # Nothing carried the head of the snapshot: take it first, then look once more.
+        head = await log.head(connection)
+        rows = list(await connection.execute(wanted))
+        head = rows[0].log_head if rows else head
+    more = len(rows) > window.size
+    rows = rows[: window.size]
+    if window.backward:
+        rows.reverse()
+    return _Rows(rows, more, window, head)
+
+
+def _read(found: _Rows, key: Any, read: Any) -> Found[Any]:
+    window = found.window
+    return Found(
+        [(key(row), read(row)) for row in found.rows],
+        has_next=window.before is not None if window.backward else found.more,
+        has_previous=found.more if window.backward else window.after is not None,
+        head=found.head,
+    )

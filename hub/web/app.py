@@ -1,0 +1,137 @@
+"""The web application: opens the runtime, runs the work, serves every path."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
+
+from hub.config import Config
+from hub.deliver import Sender
+from hub.graphql.render import Renderer, check_selections
+from hub.graphql.schema import make_schema
+from hub.graphql.transports import GraphQL
+from hub.live import Read, Tail
+from hub.runtime import Runtime, open_runtime
+from hub.settings import Settings
+from hub.store import log
+from hub.store.log import Change
+from hub.web import health
+from hub.web.auth import Doorkeeper, session_signer
+from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
+from hub.web.session import Sessions
+from hub.work import work
+
+STATIC = Path(__file__).parent / "dashboard"
+
+
+class _Later:
+    """An endpoint that exists once the runtime is open."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await getattr(scope["app"].state, self.name)(scope, receive, send)
+
+
+def make_app(
+    settings: Settings,
+    config: Config | None = None,
+    *,
+    demo_keys: Mapping[str, str] | None = None,
+    works: bool = True,
+) -> Starlette:
+    """Make the application of one process.
+
+    `works`: poll and deliver in this process too. `demo_keys`: offered on the sign-in page; then
+    the hub answers only to loopback names. Raises ConfigError here or when it starts.
+    """
+    signer = session_signer(settings)
+    schema = make_schema()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncGenerator[None]:
+        async with open_runtime(settings, config) as runtime:
+            check_selections(schema, list(runtime.config.endpoints.values()))
+            tail = Tail(_log_of(runtime), _head_of(runtime), runtime.bus)
+            await tail.start()
+            doorkeeper = Doorkeeper(runtime.store, signer)
+            sessions = Sessions(doorkeeper, demo_keys)
+            origins = [settings.public_url.rstrip("/")] if settings.public_url else []
+            sender = Sender(
+                runtime.store,
+                runtime.clients,
+                Renderer(schema, runtime, tail),
+                settings.public_url,
+            )
+            app.state.runtime = runtime
+            app.state.tail = tail
+            app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins)
+            app.state.sessions = sessions
+            async with _running(tail.run(), *([work(runtime, sender)] if works else [])):
+                yield
+
+    return Starlette(
+        lifespan=lifespan,
+        middleware=[
+            *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
+            Middleware(SecurityHeaders),
+        ],
+        routes=[
+            Route("/", _page),
+            Mount("/static", StaticFiles(directory=STATIC / "static")),
+            Route("/graphql", _Later("graphql")),
+            WebSocketRoute("/graphql", _Later("graphql")),
+            Route("/session", _session, methods=["GET", "POST", "DELETE"]),
+            Route("/livez", health.live),
+            Route("/readyz", health.ready),
+        ],
+    )
+
+
+async def _page(request: Request) -> Response:
+    del request
+    return FileResponse(STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _session(request: Request) -> Response:
+    sessions: Sessions = request.app.state.sessions
+    doors = {"GET": sessions.tell, "POST": sessions.open, "DELETE": sessions.end}
+    return await doors["GET" if request.method == "HEAD" else request.method](request)
+
+
+@asynccontextmanager
+async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run loops beside the application and end them with it."""
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(loop) for loop in loops]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+
+
+def _log_of(runtime: Runtime) -> Read:
+    async def read(after: int, limit: int) -> list[Change]:
+        async with runtime.store.read() as connection:
+            return await log.after(connection, after, limit)
+
+    return read
+
+
+def _head_of(runtime: Runtime) -> Callable[[], Awaitable[int]]:
+    async def head() -> int:
+        async with runtime.store.read() as connection:
+            return await log.head(connection)
+
+    return head

@@ -1,0 +1,114 @@
+"""The loops: find what is due, claim it, do it. A row is the job; a wake-up only shortens waits."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from hub.deliver import LEASE as DELIVERY_LEASE
+from hub.deliver import PER_ENDPOINT, Sender
+from hub.errors import StoreUnavailable
+from hub.jobs import Work
+from hub.poll import LEASE as POLL_LEASE
+from hub.runtime import Runtime
+from hub.signals import now
+from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_at
+from hub.store.sources import Standing, claim_due, next_due
+
+POLLS = 32  # under way at once in one process
+DELIVERIES = 64
+SWEEP = 5.0  # seconds: the longest a due row waits when a wake-up is lost
+PAUSE = 0.2  # seconds until what is due, but cannot be had, is looked at again
+STORE_AWAY = 1.0  # seconds
+
+logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
+
+
+async def work(runtime: Runtime, sender: Sender) -> None:
+    """Poll what is due and deliver what is due, until cancelled."""
+
+    async def claim_polls(room: int) -> list[Standing]:
+        names = list(runtime.config.sources)
+        async with runtime.store.write() as connection:
+            return await claim_due(connection, names, now(), POLL_LEASE, room)
+
+    async def due_polls() -> datetime | None:
+        async with runtime.store.read() as connection:
+            return await next_due(connection, list(runtime.config.sources))
+
+    async def poll(standing: Standing) -> None:
+        snapshot = runtime.snapshot
+        source = snapshot.config.sources[standing.name]
+        await runtime.poller.poll(source, standing, snapshot.plan)
+
+    async def claim_sends(room: int) -> list[Delivery]:
+        async with runtime.store.write() as connection:
+            return await claim_deliveries(connection, now(), DELIVERY_LEASE, room, PER_ENDPOINT)
+
+    async def due_sends() -> datetime | None:
+        async with runtime.store.read() as connection:
+            return await next_delivery_at(connection)
+
+    async def send(delivery: Delivery) -> None:
+        await sender.attempt(delivery, runtime.config.endpoints.get(delivery.endpoint))
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(runtime.poller.beat())
+        tasks.create_task(_Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll).run())
+        tasks.create_task(
+            _Loop(runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send).run()
+        )
+
+
+@dataclass(slots=True)
+class _Loop(Generic[Row]):
+    """Claims due rows of one kind and works on so many at once."""
+
+    runtime: Runtime
+    work: Work
+    most: int
+    due: Callable[[], Awaitable[datetime | None]]
+    claim: Callable[[int], Awaitable[list[Row]]]
+    do: Callable[[Row], Awaitable[None]]
+    under_way: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                try:
+                    wait = await self._step(tasks)
+                except StoreUnavailable as error:
+                    logger.warning("work waits", extra={"work": self.work, "error": str(error)})
+                    wait = STORE_AWAY
+                if wait > 0:
+                    await self.runtime.waker.wait(self.work, wait)
+
+    async def _step(self, tasks: asyncio.TaskGroup) -> float:
+        """Start what is due; give the seconds until there may be more."""
+        due = await self.due()
+        wait = min(SWEEP, (due - now()).total_seconds()) if due else SWEEP
+        room = self.most - len(self.under_way)
+        if wait > 0 or room == 0:
+            return wait if room else SWEEP
+        rows = await self.claim(room)
+        for row in rows:
+            task = tasks.create_task(self._one(row))
+            self.under_way.add(task)
+            task.add_done_callback(self.under_way.discard)
+        # Due, but not to be had: others are at it, or its endpoint has enough under way.
+        return 0 if rows else PAUSE
+
+    async def _one(self, row: Row) -> None:
+        try:
+            await self.do(row)
+        except StoreUnavailable as error:
+            logger.warning("work is left to its lease", extra={"error": str(error)})
+        except Exception:
+            # The row's lease ends and it is tried again; the loop outlives it.
+            logger.exception("work failed", extra={"work": self.work})
+        finally:
+            await self.runtime.waker.wake(self.work)
