@@ -174,12 +174,13 @@ def after_poll(
         wait = error.retry_after
     else:
         wait = _spread(wait)
+    stopped = isinstance(error, AuthFailed)
     return {
-        "state": State.AUTH_FAILED if isinstance(error, AuthFailed) else State.FAILING,
+        "state": State.AUTH_FAILED if stopped else State.FAILING,
         "failures": failures,
         "last_error": str(error),
         "last_error_at": at,
-        "next_poll_at": at + wait,
+        "next_poll_at": None if stopped else at + wait,
     }
 
 

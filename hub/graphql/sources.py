@@ -114,11 +114,8 @@ def source_type(standing: Standing) -> Source:
         last_success_at=standing.last_success_at,
         last_error=standing.last_error,
         last_error_at=standing.last_error_at,
-        next_poll_at=standing.next_poll_at if standing.state in _POLLED else None,
+        next_poll_at=standing.next_poll_at,
         failures=standing.failures,
         added_at=standing.added_at,
         notify_after=standing.notify_after,
     )
-
-
-_POLLED = frozenset({State.WAITING, State.OK, State.FAILING})

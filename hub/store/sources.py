@@ -40,7 +40,7 @@ class Standing:
     cursor: Mapping[str, Any]
     added_at: datetime
     notify_after: datetime
-    next_poll_at: datetime
+    next_poll_at: datetime | None
     lease: str | None
     lease_until: datetime | None
     failures: int
@@ -78,10 +78,11 @@ async def declare(
     changes: dict[str, Any] = {"connector": connector, "fingerprint": fingerprint}
     if notify_after is not None:
         changes["notify_after"] = notify_after
-    mended = old.fingerprint != fingerprint and old.state == State.AUTH_FAILED
-    if mended or old.state == State.REMOVED:
+    if old.state == State.REMOVED:
         state = State.OK if old.last_success_at else State.WAITING
         changes |= {"state": state, "failures": 0, "next_poll_at": at}
+    elif old.fingerprint != fingerprint:
+        changes["next_poll_at"] = at  # what kept it from working may be mended
     await connection.execute(update(SourceRow).where(col(SourceRow.name) == name).values(changes))
 
 
@@ -98,7 +99,6 @@ async def declare_hub(connection: AsyncConnection, name: str, at: datetime) -> N
                 "cursor": {},
                 "added_at": at,
                 "notify_after": at,
-                "next_poll_at": at,
                 "failures": 0,
             }
         ],
@@ -122,7 +122,7 @@ async def claim_due(
         .where(
             _SOURCES.c.name.in_(names),
             _SOURCES.c.next_poll_at <= at,
-            _SOURCES.c.state.in_([State.WAITING, State.OK, State.FAILING]),
+            _SOURCES.c.state.not_in([State.PAUSED, State.REMOVED]),
             free,
         )
         .order_by(_SOURCES.c.next_poll_at)
@@ -200,7 +200,7 @@ async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool
     asked = await connection.execute(
         update(SourceRow)
         .where(col(SourceRow.name) == name, col(SourceRow.state) != State.REMOVED)
-        .values(next_poll_at=at, state=_awake())
+        .values(next_poll_at=at)
     )
     return asked.rowcount == 1
 
@@ -214,7 +214,7 @@ async def next_due(connection: AsyncConnection, names: list[str]) -> datetime | 
     first: datetime | None = await connection.scalar(
         select(func.min(at, type_=_SOURCES.c.next_poll_at.type)).where(
             _SOURCES.c.name.in_(names),
-            _SOURCES.c.state.in_([State.WAITING, State.OK, State.FAILING]),
+            _SOURCES.c.state.not_in([State.PAUSED, State.REMOVED]),
         )
     )
     return first
@@ -266,10 +266,4 @@ def read_standing(row: Any) -> Standing:
         last_success_at=row.last_success_at,
         last_error=row.last_error,
         last_error_at=row.last_error_at,
-    )
-
-
-def _awake() -> Any:
-    return case(
-        (col(SourceRow.state) == State.AUTH_FAILED, State.FAILING), else_=col(SourceRow.state)
     )

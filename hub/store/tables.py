@@ -164,7 +164,7 @@ class SourceRow(SQLModel, table=True):
     cursor: dict[str, Any] = json()
     added_at: datetime = when()
     notify_after: datetime = when()
-    next_poll_at: datetime = when()
+    next_poll_at: datetime | None = when(null=True)  # NULL: not polled until somebody mends it
     lease_until: datetime | None = when(null=True)
     lease: str | None = text(null=True)
     failures: int

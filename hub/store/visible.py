@@ -60,9 +60,9 @@ def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bo
         case Not(of):
             return not_(compile_condition(of, sqlite=sqlite))
         case AllOf(of):
-            return and_(*(compile_condition(part, sqlite=sqlite) for part in of))
+            return and_(true(), *(compile_condition(part, sqlite=sqlite) for part in of))
         case AnyOf(of):
-            return or_(*(compile_condition(part, sqlite=sqlite) for part in of))
+            return or_(false(), *(compile_condition(part, sqlite=sqlite) for part in of))
 
 
 def _kinds(patterns: frozenset[str]) -> ColumnElement[bool]:

@@ -206,7 +206,7 @@ def upgrade() -> None:
         sa.Column("cursor", JsonText(), nullable=False),
         sa.Column("added_at", UtcDateTime(), nullable=False),
         sa.Column("notify_after", UtcDateTime(), nullable=False),
-        sa.Column("next_poll_at", UtcDateTime(), nullable=False),
+        sa.Column("next_poll_at", UtcDateTime(), nullable=True),
         sa.Column("lease_until", UtcDateTime(), nullable=True),
         sa.Column("lease", TEXT, nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),

@@ -1,0 +1,97 @@
+"""A source of the tests' own: a ledger of records over HTTP, and the connector that reads it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from hub.config import Config, SourceConfig, read_config
+from hub.connector import AccountRef, Api, Bearer, Connector, Cursor, Draft, Http, Page
+
+TOKEN = "the-ledger-token"
+
+
+class Ledger(Connector):
+    """Reads an append-only ledger by number."""
+
+    url: str
+    token: SecretStr = SecretStr(TOKEN)
+    kinds: ClassVar[frozenset[str]] = frozenset({"sales.deal.won"})
+    every: ClassVar[timedelta] = timedelta(seconds=0.2)
+
+    def endpoint(self) -> Http:
+        return Http(self.url, Bearer(self.token))
+
+    async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        after = cursor.get("after", 0)
+        while True:
+            answer = await api.get("/records", after=after)
+            after = answer["after"]
+            yield Page.read(answer["records"], draft, {"after": after}, more=answer["more"])
+            if not answer["more"]:
+                return
+
+
+def draft(record: dict[str, Any]) -> Draft:
+    return Draft(
+        **{
+            "kind": "sales.deal.won",
+            "external_id": record["id"],
+            "revision": str(record["number"]),
+            "revised_at": datetime.fromisoformat(record["at"]),
+            "occurred_at": datetime.fromisoformat(record["at"]),
+            "account": AccountRef(name="Acme", domain="acme.example"),
+            "title": record["title"],
+            **record.get("more", {}),
+        }
+    )
+
+
+class Book:
+    """The ledger's server. `answer` replaces its answers while it is set."""
+
+    def __init__(self, page: int = 3) -> None:
+        self.page = page
+        self.records: list[dict[str, Any]] = []
+        self.answer: Response | None = None
+        self.asked = 0
+        self.app = Starlette(routes=[Route("/records", self.read)])
+
+    def write(self, title: str, id_: str | None = None, **more: Any) -> None:
+        number = len(self.records) + 1
+        at = datetime.now(UTC).isoformat()
+        record = {"id": id_ or f"r{number}", "number": number, "at": at, "title": title}
+        self.records.append({**record, "more": more})
+
+    async def read(self, request: Request) -> Response:
+        self.asked += 1
+        if self.answer is not None:
+            return self.answer
+        if request.headers.get("authorization") != f"Bearer {TOKEN}":
+            return JSONResponse({"message": "bad token"}, 401)
+        after = int(request.query_params["after"])
+        part = self.records[after : after + self.page]
+        end = after + len(part)
+        return JSONResponse({"records": part, "after": end, "more": end < len(self.records)})
+
+
+def ledger_config(*urls: str, toml: str = "", **changes: Any) -> Config:
+    """Configure one ledger per address, named `ledger`, `ledger2`..., beside what `toml` says."""
+    base = read_config(toml, {})
+    sources = dict(base.sources)
+    for number, url in enumerate(urls, 1):
+        name = "ledger" if number == 1 else f"ledger{number}"
+        given: dict[str, Any] = {
+            "name": name,
+            "kind": "ledger",
+            "connector": Ledger(url=url),
+            "every": Ledger.every,
+            "notify_after": datetime(2020, 1, 1, tzinfo=UTC),
+        }
+        sources[name] = SourceConfig(**(given | changes))
+    return Config(base.hub, sources, base.roles, base.endpoints)
