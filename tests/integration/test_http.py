@@ -17,7 +17,7 @@ from hub.errors import (
     SourceMisbehaved,
 )
 from hub.http import Clients, Timeouts
-from tests.wire import Answer, Caller, closes, hangs, listen, reply, resets, says
+from tests.wire import Answer, Caller, closes, listen, reply, resets, says
 
 CANARY = "c4n4ry-t0ken"
 QUICK = Timeouts(timedelta(seconds=0.5), timedelta(seconds=0.5), timedelta(seconds=1))
@@ -210,9 +210,12 @@ async def test_an_endpoint_without_a_usable_url(clients: Clients) -> None:
             clients.api(Http(url=url))
 
 
-def echoes(status: str) -> Answer:
+def echoes(status: str, dots: int = 0) -> Answer:
+    """Quote the request, after so many dots: where a message is cut, so may be a secret."""
+
     async def echo(caller: Caller) -> None:
-        said = orjson.dumps({"message": f"{'.' * 190} {caller.asked.line} {caller.asked.headers}"})
+        told = f"{caller.asked.line} {sorted(caller.asked.headers.items())}"
+        said = orjson.dumps({"message": "." * dots + told})
         await caller.write(reply(said, status, {"Location": f"/login/{CANARY}?t={CANARY}"}))
 
     return echo
@@ -220,7 +223,12 @@ def echoes(status: str) -> Answer:
 
 @pytest.mark.parametrize(
     "answer",
-    [*map(echoes, ("401 U", "403 F", "404 N", "429 T", "500 I", "302 F")), hangs, resets, closes],
+    [
+        *map(echoes, ("401 U", "403 F", "404 N", "429 T", "500 I", "302 F")),
+        *(echoes("401 U", dots) for dots in range(0, 200, 9)),
+        resets,
+        closes,
+    ],
 )
 @pytest.mark.parametrize(
     "how",
@@ -228,6 +236,7 @@ def echoes(status: str) -> Answer:
         {"auth": Bearer(SecretStr(CANARY))},
         {"auth": Basic("me", SecretStr(CANARY))},
         {"auth": Header("X-Key", SecretStr(CANARY))},
+        {"auth": Header("Authorization", SecretStr(f"Token token={CANARY}"))},
         {"headers": {"X-Auth-Token": CANARY}},
         {"url": f"?api_key={CANARY}"},
     ],

@@ -157,6 +157,13 @@ async def test_a_body_beyond_the_limit_is_cut_off(clients: Clients) -> None:
         assert sent < 50
 
 
+async def test_the_limit_counts_decoded_bytes(clients: Clients) -> None:
+    body = gzip.compress(b'"' + b"a" * (16 * MIB) + b'"')
+    async with listen(says(body, Content_Encoding="gzip")) as server:
+        with pytest.raises(SourceMisbehaved, match="16 MiB"):
+            await clients.api(Http(url=server.url)).get()
+
+
 @pytest.mark.parametrize("layers", [1, 2])
 async def test_a_gzip_bomb_is_defused(clients: Clients, layers: int) -> None:
     body = bytes(200 * MIB)
