@@ -242,3 +242,12 @@ async def test_tls_with_a_company_authority() -> None:
         async with Clients(resolver=at_home) as clients:
             with pytest.raises(SourceUnavailable, match=r"certificate that is not trusted \(.+\)"):
                 await clients.api(endpoint).get()
+
+
+async def test_closing_the_clients_ends_what_is_under_way() -> None:
+    async with listen(hangs) as server:
+        async with Clients() as clients:
+            asking = asyncio.ensure_future(clients.api(Http(url=server.url)).get())
+            await asyncio.sleep(0.1)
+        with pytest.raises(SourceUnavailable, match="broke off the connection"):
+            await asyncio.wait_for(asking, 1)
