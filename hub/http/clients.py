@@ -1,7 +1,6 @@
 """The connection pools of one process, for sources and for webhooks."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from hub.http.api import AGENT, HttpApi
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, retry_after
 from hub.http.names import Names, Resolver
-from hub.http.network import NoAnswer, Pool, Timeouts
+from hub.http.network import NoAnswer, Pool, Timeouts, trust
 
 SOURCE = Timeouts()
 SEND = timedelta(seconds=15)
@@ -55,9 +54,7 @@ class Clients:
         ca_file: str | None = None,
         resolver: Resolver | None = None,
     ) -> None:
-        self._tls = ssl.create_default_context()
-        if ca_file is not None:
-            self._tls.load_verify_locations(ca_file)
+        self._tls = trust(ca_file)
         self._proxy = proxy
         self._names = Names()
         self._resolver = resolver or self._names

@@ -17,6 +17,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from hub.errors import ConfigError
 from hub.http.guard import Guard, host_of, port_of
 from hub.http.names import Resolver, resolve
 from hub.http.words import connect_words, failure_words, timeout_words, tls_words
@@ -214,9 +215,27 @@ class Pool:
             self._guard.check(address, port=port, secure=secure)
 
 
+def trust(ca_file: str | None) -> ssl.SSLContext:
+    """Trust the system's authorities, and those in a file beside them."""
+    context = httpcore2.default_ssl_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            words = error.strerror or "it holds no certificate"
+            raise ConfigError(f"The authorities in {ca_file} cannot be read: {words}") from error
+    return context
+
+
 def _proxy(text: str) -> httpcore2.Proxy:
     """Read `http://user:password@host:port`; the operator writes it, and may need the sign-in."""
-    url = httpx2.URL(text)
+    try:
+        url = httpx2.URL(text)
+    except httpx2.InvalidURL:
+        url = httpx2.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        # Without the text: it may hold a password.
+        raise ConfigError("The proxy is not an address such as http://proxy.example.com:3128")
     return httpcore2.Proxy(
         httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target="/"),
         auth=(url.username, url.password) if url.userinfo else None,

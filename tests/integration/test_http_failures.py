@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub.connector import Http
-from hub.errors import (
-    SourceUnavailable,
-)
+from hub.errors import ConfigError, SourceUnavailable
 from hub.http import Clients, Timeouts
 from tests.wire import (
     AUTHORITY,
@@ -251,3 +250,19 @@ async def test_closing_the_clients_ends_what_is_under_way() -> None:
             await asyncio.sleep(0.1)
         with pytest.raises(SourceUnavailable, match="broke off the connection"):
             await asyncio.wait_for(asking, 1)
+
+
+@pytest.mark.parametrize("text", ["", "not a certificate", None])
+async def test_authorities_that_cannot_be_read(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "authorities.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=r"authorities\.pem cannot be read"):
+        Clients(ca_file=str(file))
+
+
+@pytest.mark.parametrize("proxy", ["proxy:3128", "socks5://proxy:1080", "", "http://me:pw@", "\0"])
+async def test_a_proxy_that_is_none(proxy: str) -> None:
+    with pytest.raises(ConfigError, match="proxy is not an address") as caught:
+        Clients(proxy=proxy)
+    assert "pw" not in str(caught.value)
