@@ -72,6 +72,12 @@ async def hear(socket: ClientConnection, within: float = 10) -> Any:
         return json.loads(await socket.recv())
 
 
+async def migrated(database_url: str) -> str:
+    async with open_store(database_url) as store:
+        await migrate(store)
+    return database_url
+
+
 @asynccontextmanager
 async def running(
     database_url: str, config: Config | None = None, **settings: Any

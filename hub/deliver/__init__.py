@@ -22,7 +22,7 @@ from hub.store.deliveries import (
     settle_delivery,
 )
 
-LEASE = timedelta(seconds=25)  # above an attempt's 15 s
+LEASE = timedelta(seconds=40)  # above the 15 s of waiting for a place and the 15 s of an attempt
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
 )
