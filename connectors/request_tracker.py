@@ -1,0 +1,298 @@
+"""Request Tracker (RT 5): tickets as they change, with who asks and for which customer."""
+
+import html
+import re
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+from pydantic import AwareDatetime, BaseModel, model_validator
+
+from hub.connector import (
+    AccountRef,
+    Api,
+    Basic,
+    Connector,
+    Cursor,
+    Draft,
+    Endpoint,
+    Header,
+    Http,
+    Page,
+    PersonRef,
+    SecretStr,
+    SourceMisbehaved,
+    Status,
+    utc,
+)
+
+_OPENED, _UPDATED, _SOLVED = (f"support.ticket.{name}" for name in ("opened", "updated", "solved"))
+_ESCALATED = "support.escalation"
+_PAGE = 100  # https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#Paging
+_LONGEST_TEXT = 50_000  # times a page of tickets: what one answer may hold
+_SETTLING = timedelta(minutes=1)
+_TYPES = {"Create", "Correspond", "Status"}
+_FIELDS = {"Subject", "Priority", "Queue", "Owner", "Requestor", "MergedInto"}
+_REWOUND = ("Subject", "Status", "Priority")
+_USER = "RealName,EmailAddress,Organization"
+_FREE_MAIL = frozenset({
+    "aol.com", "gmail.com", "gmx.at", "gmx.ch", "gmx.de", "gmx.net", "googlemail.com",
+    "hotmail.com", "icloud.com", "laposte.net", "libero.it", "live.com", "mail.ru", "me.com",
+    "msn.com", "orange.fr", "outlook.com", "proton.me", "protonmail.com", "qq.com", "t-online.de",
+    "web.de", "yahoo.com", "yandex.ru", "163.com",
+})  # fmt: skip
+"""Whoever writes from there is no customer of that name."""
+
+_Row = Mapping[str, Any]
+
+
+class RequestTracker(Connector):
+    """Tickets of Request Tracker 5, through REST 2.0.
+
+    One signal per ticket (`ticket/<id>`) with a revision for each transaction that changes what is
+    shown; internal comments are none. The transactions' ids are the cursor. LastUpdated is not: it
+    is compared in the time zone of the account, to the second, and tells nothing of deletion.
+    A ticket that is merged is solved; one that leaves the chosen queues is gone.
+
+    Attributes: number, queue, status (RT's own), priority.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset({_OPENED, _UPDATED, _SOLVED, _ESCALATED})
+
+    url: str
+    """Where people open RT: https://rt.example.org"""
+    token: SecretStr | None = None
+    """An authentication token (Logged in as > Settings > Auth Tokens)."""
+    user: str | None = None
+    password: SecretStr | None = None
+    queues: frozenset[str] = frozenset()
+    """Names of queues; none: every queue that the account may see."""
+    since: AwareDatetime | None = None
+    """Where the first sync begins; None reads every ticket there is."""
+    escalation_priority: int | None = None
+    """An open ticket of this priority or a higher one is an escalation."""
+    solved_statuses: frozenset[str] = frozenset({"resolved", "rejected"})
+    """Statuses that end a ticket, for those who made lifecycles of their own."""
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        if (self.token is None) == (self.user is None):
+            raise ValueError("give a token, or a user and password")
+        return self
+
+    def endpoint(self) -> Endpoint:
+        # https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#Authentication-Methods
+        url = f"{self._base()}/REST/2.0"
+        if self.token:
+            secret = SecretStr(f"token {self.token.get_secret_value()}")
+            return Http(url, Header("Authorization", secret))
+        return Http(url, Basic(self.user or "", self.password or SecretStr("")))
+
+    def _base(self) -> str:
+        return self.url.rstrip("/").removesuffix("/REST/2.0")
+
+    async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        try:
+            place = _Place.model_validate(cursor)
+            queues = await self._queue_ids(api)
+            after, more = self._begin(place), True
+            while more:
+                body = await api.get(
+                    "/transactions",
+                    query=f"ObjectType = 'RT::Ticket' AND {after}",
+                    fields="Type,Created,Creator,ObjectId,Field,OldValue,NewValue",
+                    orderby="id",
+                    order="ASC",
+                    per_page=_PAGE,
+                )
+                rows, more = body["items"], body["total"] > body["count"]
+                after = f"id > {int(rows[-1]['id'])}" if rows else after
+                taken = place.take(rows)
+                if taken or not more:
+                    shown = [row for row in taken if self._is_shown(row)]
+                    records = await _records(api, shown, queues)
+                    yield Page.read(records, self._draft, place.model_dump(), more=more)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise SourceMisbehaved(f"This is no answer of RT: {error!r}") from error
+
+    async def _queue_ids(self, api: Api) -> set[str] | None:
+        found = [await api.get(f"/queue/{quote(name, safe='')}") for name in self.queues]
+        return {str(queue["id"]) for queue in found} or None
+
+    def _begin(self, place: "_Place") -> str:
+        if place.settled or self.since is None:
+            return f"id > {place.settled}"
+        # RT reads a time in the time zone of the account, which it does not tell: a day covers all.
+        early = self.since.astimezone(UTC) - timedelta(days=1)
+        return f"Created > '{early:%Y-%m-%d %H:%M:%S}'"
+
+    def _is_shown(self, row: _Row) -> bool:
+        if self.since is not None and utc(row["Created"]) < self.since:
+            return False
+        # A new owner makes two rows, this and a Set.
+        return row["Type"] in _TYPES or (row["Field"] in _FIELDS and row["Type"] != "SetWatcher")
+
+    def _draft(self, record: _Row) -> Draft:
+        ticket, number = record["ticket"], int(record["ObjectId"])
+        merged = int(ticket["id"]) != number
+        status = "merged" if merged else ticket["Status"]
+        queue, priority = ticket["Queue"].get("Name"), int(ticket["Priority"] or 0)
+        gone = status == "deleted" or record["left"]
+        solved = merged or status in self.solved_statuses
+        asking = next(iter(ticket["Requestor"]), None)
+        title = ticket["Subject"] or "A ticket without a subject"
+        kind = _OPENED if record["Type"] == "Create" else _UPDATED
+        if solved:
+            kind = _SOLVED
+        elif self.escalation_priority is not None and priority >= self.escalation_priority:
+            kind = _ESCALATED
+        return Draft(
+            kind=kind,
+            external_id=f"ticket/{number}",
+            revision=str(record["id"]),
+            revised_at=utc(record["Created"]),
+            occurred_at=utc(ticket["Created"]),
+            title=f"Merged into {ticket['id']}: {title}" if merged else title,
+            summary=_change(record),
+            body=None if gone else record["text"],
+            url=f"{self._base()}/Ticket/Display.html?id={number}",
+            status=Status.DELETED if gone else Status.RESOLVED if solved else Status.OPEN,
+            account=_account(asking) if asking else None,
+            author=_person(asking) if asking else None,
+            owner=_person(ticket["Owner"]) if ticket["Owner"]["id"] != "Nobody" else None,
+            labels=(queue,) if queue else (),
+            attributes={"number": number, "queue": queue, "status": status, "priority": priority},
+            thread=f"ticket/{ticket['id']}",
+        )
+
+
+class _Place(BaseModel):
+    """The cursor: up to `settled` all is read, and of the ids after it those in `read`.
+
+    Numbers are given before they are committed, so a lower one may appear after a higher one: the
+    last minute is asked for again.
+    """
+
+    settled: int = 0
+    read: list[int] = []
+
+    def take(self, rows: Sequence[_Row]) -> list[_Row]:
+        """Note these rows and give those that are new."""
+        recent, known = datetime.now(UTC) - _SETTLING, set(self.read)
+        for row in rows:
+            if utc(row["Created"]) > recent:
+                break
+            self.settled = int(row["id"])
+        ids = known | {int(row["id"]) for row in rows}
+        self.read = sorted(one for one in ids if one > self.settled)
+        return [row for row in rows if int(row["id"]) not in known]
+
+
+async def _records(api: Api, rows: Sequence[_Row], queues: set[str] | None) -> list[dict[str, Any]]:
+    """Put the ticket to each transaction, as it was then: the later changes are undone."""
+    if not rows:
+        return []
+    tickets = await _tickets(api, {str(int(row["ObjectId"])) for row in rows})
+    texts = await _texts(api, [one for one in tickets if tickets[one]["Status"] != "deleted"])
+    records = []
+    for row in reversed(rows):
+        if (ticket := tickets.get(row["ObjectId"])) is None:
+            continue
+        left = queues is not None and str(ticket["Queue"]["id"]) not in queues
+        if not left or (row["Field"] == "Queue" and row["OldValue"] in (queues or ())):
+            text = texts.get(row["ObjectId"])
+            records.append({**row, "ticket": ticket, "text": text, "left": left})
+        if row["Field"] in _REWOUND:
+            tickets[row["ObjectId"]] = {**ticket, row["Field"]: row["OldValue"]}
+    return records[::-1]
+
+
+async def _tickets(api: Api, ids: Collection[str]) -> dict[str, _Row]:
+    """Look up tickets. A search leaves out those deleted and merged; alone they are shown."""
+    body = await api.get(
+        "/tickets",
+        query=" OR ".join(f"id = {one}" for one in ids),
+        fields="Subject,Status,Priority,Created,Queue,Requestor,Owner",
+        per_page=_PAGE,
+        **{"fields[Queue]": "Name", "fields[Requestor]": _USER, "fields[Owner]": _USER},
+    )
+    found: dict[str, _Row] = {str(ticket["id"]): ticket for ticket in body["items"]}
+    return found | {one: await api.get(f"/ticket/{one}") for one in set(ids) - found.keys()}
+
+
+async def _texts(api: Api, tickets: Collection[str]) -> dict[str, str]:
+    """Read what each ticket was opened with: a text that is no attached file, plain before HTML."""
+    if not tickets:
+        return {}
+    which = " OR ".join(f"ObjectId = {one}" for one in tickets)
+    query = f"ObjectType = 'RT::Ticket' AND Type = 'Create' AND ({which})"
+    opened = await api.get("/transactions", query=query, fields="ObjectId", per_page=_PAGE)
+    ticket_of = {row["id"]: row["ObjectId"] for row in opened["items"]}
+    candidates: list[_Row] = []
+    page, pages = 1, 1 if ticket_of else 0
+    while page <= pages:
+        body = await _attachments(
+            api,
+            {"TransactionId": ticket_of, "ContentType": ("text/plain", "text/html")},
+            f"fields=ContentType,TransactionId,Filename,Headers&orderby=id&page={page}",
+        )
+        page, pages = page + 1, int(body["pages"])
+        candidates += (part for part in body["items"] if _is_readable(part))
+    candidates.sort(key=lambda part: (part["ContentType"] != "text/plain", int(part["id"])))
+    chosen: dict[str, _Row] = {}
+    for part in candidates:
+        chosen.setdefault(ticket_of[part["TransactionId"]], part)
+    if not chosen:
+        return {}
+    ids = [part["id"] for part in chosen.values()]
+    body = await _attachments(api, {"id": ids}, "fields=ContentType,Content")
+    said = {part["id"]: _plain(part["ContentType"], part["Content"]) for part in body["items"]}
+    return {ticket: said[part["id"]] for ticket, part in chosen.items() if part["id"] in said}
+
+
+async def _attachments(api: Api, wanted: Mapping[str, Collection[str]], options: str) -> Any:
+    # https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#JSON-searches
+    conditions = [
+        {"field": name, "value": value} for name, values in wanted.items() for value in values
+    ]
+    return await api.post(f"/attachments?{options}&per_page={_PAGE}", conditions)
+
+
+def _is_readable(part: _Row) -> bool:
+    lengths = re.findall(r"^Content-Length: (\d+)", part["Headers"], re.MULTILINE)
+    return not part["Filename"] and max(map(int, lengths), default=0) <= _LONGEST_TEXT
+
+
+def _plain(content_type: str, text: str) -> str:
+    if content_type != "text/html":
+        return text
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"<(?:br|/p|/div|/li|/tr|/h\d|/blockquote)\b[^<>]*> ?", "\n", text)
+    return html.unescape(re.sub(r"<[^<>]*>", "", text)).strip()
+
+
+def _change(row: _Row) -> str:
+    """Say what a transaction did."""
+    field = row["Field"]
+    if row["Type"] == "Correspond":
+        return f"{row['Creator']['id']} answered"
+    if field in _REWOUND:
+        return f"{field}: {row['OldValue']} → {row['NewValue']}"
+    return {"": "", "MergedInto": "Merged"}.get(field, f"{field} changed")
+
+
+def _person(user: _Row) -> PersonRef:
+    email = user.get("EmailAddress") or (user["id"] if "@" in user["id"] else None)
+    return PersonRef(name=user.get("RealName") or user["id"], email=email, handle=user["id"])
+
+
+def _account(user: _Row) -> AccountRef | None:
+    """Tell the customer: the organization in RT, else the domain of the address."""
+    email = _person(user).email or ""
+    domain = email.rpartition("@")[2].lower()
+    known = domain if "." in domain and domain not in _FREE_MAIL else ""
+    name = user.get("Organization") or known
+    return AccountRef(name=name, domain=known or None) if name else None
