@@ -1,0 +1,299 @@
+"""HubSpot: deals as they move, and leads as they come in."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import AwareDatetime, Field
+
+from hub.connector import (
+    AccountRef,
+    Api,
+    Bearer,
+    Connector,
+    Cursor,
+    Draft,
+    Endpoint,
+    Http,
+    Page,
+    PersonRef,
+    SecretStr,
+    SourceMisbehaved,
+    utc,
+)
+
+_CREATED, _STAGE, _WON, _LOST = (f"sales.deal.{it}" for it in ("created", "stage", "won", "lost"))
+_TITLES = {_CREATED: "Deal opened", _WON: "Deal won", _LOST: "Deal lost"}
+_PROPERTIES = {
+    "deals": ("dealname", "dealstage", "pipeline", "amount", "deal_currency_code", "closedate",
+              "createdate", "closed_lost_reason", "closed_won_reason", "dealtype",
+              "hs_analytics_source", "hs_v2_date_entered_current_stage", "hubspot_owner_id",
+              "hs_lastmodifieddate"),
+    "leads": ("hs_lead_name", "hs_lead_type", "hs_lead_label", "hs_lead_source", "hs_createdate",
+              "hs_associated_company_name", "hs_associated_company_domain",
+              "hs_associated_contact_email", "hs_associated_contact_firstname",
+              "hs_associated_contact_lastname", "hubspot_owner_id", "hs_lastmodifieddate"),
+}  # fmt: skip
+_PAGE = 100  # a search gives 200, but a batch read takes 100: a page's companies are one read
+_OVERLAP = 2 * 60 * 1000  # milliseconds
+
+
+class HubSpot(Connector):
+    """Deals, and leads if they are switched on, of one HubSpot account.
+
+    One signal per deal (`deal/<id>`) whose kind moves with its stage, and one per lead
+    (`lead/<id>`). The token is of a private app that may read deals, companies, owners and leads.
+    That a deal is deleted is not seen: searches leave it out, and the bin knows no "since".
+
+    Attributes of a deal: amount, currency, stage and pipeline (as people name them), reason (why
+    it was won or lost), competitor, type, source; of a lead: label, type, source.
+    """
+
+    kinds: ClassVar[frozenset[str]] = frozenset(
+        {_CREATED, _STAGE, _WON, _LOST, "sales.lead.created"}
+    )
+
+    token: SecretStr
+    url: str = "https://api.hubapi.com"
+    since: AwareDatetime | None = None
+    """Where the first sync begins; None reads every deal there is."""
+    leads: bool = False
+    """Leads come with Sales Hub Professional: elsewhere HubSpot refuses to list them."""
+    currency: str | None = None
+    """The currency of deals that name none, as in an account that has only one."""
+    competitor_property: str = "competitor"
+    """The deal property that names who we were up against, if the account has one."""
+    per_minute: Annotated[int, Field(gt=0)] = 300
+    """HubSpot allows five searches a second, and of other requests twice as many."""
+
+    def endpoint(self) -> Endpoint:
+        # https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+        return Http(self.url, Bearer(self.token), self.per_minute)
+
+    async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        # Stages and owners are read at each pull and never kept: two small answers, and a stage
+        # that is renamed or an owner who is new is known at once.
+        reader = _Reader(self, await _stages(api), await _owners(api))
+        reads = {"deals": reader.deal, "leads": reader.lead}
+        walks = ("deals", "leads") if self.leads else ("deals",)
+        state: dict[str, Any] = dict(cursor)
+        first = walks.index(state["turn"]) if state.get("turn") in walks else 0
+        for name, then in zip(walks[first:], (*walks[first + 1 :], walks[0]), strict=True):
+            since = {"modified": round(self.since.timestamp() * 1000) if self.since else 0}
+            place = _Place(**state.get(name, since))
+            reached = place.modified
+            if place.ended:
+                # The index lags what is written by seconds; what is read again is stored once.
+                place = _Place(max(reached - _OVERLAP, 0))
+            while not place.ended:
+                asked = place.search(*_PROPERTIES[name], self.competitor_property)
+                records, after = _read(await api.post(f"/crm/v3/objects/{name}/search", asked))
+                place = place.onward(records, after, reached)
+                state |= {name: asdict(place), "turn": then if place.ended else name}
+                reader.companies = await _companies(api, records) if name == "deals" else {}
+                more = not place.ended or then != walks[0]
+                yield Page.read(records, reads[name], dict(state), more=more)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a walk through one kind of records stands.
+
+    A search answers 10,000 results at most, counts its pages as offsets and sorts by one
+    property. A record that is edited while one pages would shift the others past the reader. So
+    each page is a new search from the last record read; and where more were modified in one
+    millisecond than a page holds, as bulk edits do, those are walked by their ids.
+    https://github.com/airbytehq/airbyte/issues/43317
+    """
+
+    modified: int
+    """In milliseconds: what was modified before is read."""
+    id: str | None = None
+    """Of what was modified just then, all up to this id. Ids are sorted as strings."""
+    after: str = "0"
+    ended: bool = False
+
+    def search(self, *properties: str) -> dict[str, Any]:
+        # https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm
+        modified = {"propertyName": "hs_lastmodifieddate", "value": str(self.modified)}
+        filters, by = [modified | {"operator": "GTE"}], "hs_lastmodifieddate"
+        if self.id is not None:
+            by, modified = "hs_object_id", modified | {"operator": "LTE"}
+            filters += [modified, {"propertyName": by, "value": self.id, "operator": "GT"}]
+        return {
+            "filterGroups": [{"filters": filters}],
+            "sorts": [{"propertyName": by, "direction": "ASCENDING"}],
+            "properties": properties,
+            "limit": _PAGE,
+            "after": self.after,
+        }
+
+    def onward(self, records: Sequence[Any], following: str | None, reached: int) -> "_Place":
+        """Say where the page after these `records` begins; only without `following` is none."""
+        stamps = [stamp for record in records if (stamp := _stamp(record))]
+        if self.id is not None:
+            if following is None:
+                return _Place(self.modified + 1)
+            if stamps:
+                return _Place(self.modified, stamps[-1][1])
+        else:
+            latest = max((modified for modified, _ in stamps), default=self.modified)
+            if following is None:
+                return _Place(max(latest, reached), ended=True)
+            if latest > self.modified:
+                return _Place(latest)
+            if stamps:
+                return _Place(self.modified, "0")
+        return replace(self, after=following)  # an empty page may be followed by a full one
+
+
+def _stamp(record: Any) -> tuple[int, str] | None:
+    """Read when a record was modified, and its id; None of one that cannot be read anyway."""
+    try:
+        modified = utc(record["properties"]["hs_lastmodifieddate"])
+        return round(modified.timestamp() * 1000), str(record["id"])
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def _read(body: Any) -> tuple[list[Any], str | None]:
+    """Take the results of an answer, and what to send as `after` for the next, if there is one."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("results"), list):
+        raise SourceMisbehaved("HubSpot's answer has no list of results")
+    return body["results"], ((body.get("paging") or {}).get("next") or {}).get("after")
+
+
+_Stages: TypeAlias = dict[str | None, tuple[str, str, str | None]]
+"""By id: what a stage and its pipeline are called, and the kind of a deal that ends there."""
+
+
+async def _stages(api: Api) -> _Stages:
+    # https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
+    stages: _Stages = {}
+    for pipeline in _read(await api.get("/crm/v3/pipelines/deals"))[0]:
+        for stage in pipeline["stages"]:
+            about = stage.get("metadata") or {}
+            ends = {"1.0": _WON, "0.0": _LOST} if about.get("isClosed") != "false" else {}
+            outcome = ends.get(str(about.get("probability")))
+            stages[stage["id"]] = (stage["label"], pipeline["label"], outcome)
+    return stages
+
+
+async def _owners(api: Api) -> dict[str, PersonRef | None]:
+    # https://developers.hubspot.com/docs/api-reference/latest/crm/owners/guide
+    owners: dict[str, PersonRef | None] = {}
+    after: str | None = ""
+    while after is not None:
+        found, following = _read(await api.get("/crm/v3/owners", limit=500, after=after or None))
+        for one in found:
+            owners[str(one["id"])] = _person(*map(one.get, ("firstName", "lastName", "email")))
+        if following == after:
+            raise SourceMisbehaved("HubSpot's list of owners does not end")
+        after = following
+    return owners
+
+
+async def _companies(api: Api, deals: Sequence[Any]) -> dict[str, Mapping[str, Any]]:
+    """Find the company of each deal: the primary one, where it has several.
+
+    https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
+    """
+    company_of: dict[str, str] = {}
+    if ids := [{"id": stamp[1]} for deal in deals if (stamp := _stamp(deal))]:
+        path = "/crm/v4/associations/deals/companies/batch/read"
+        for link in _read(await api.post(path, {"inputs": ids}))[0]:
+            # A deal without a company is missing here; of several the first need not be primary.
+            if to := max(link["to"], key=_is_primary, default=None):
+                company_of[str(link["from"]["id"])] = str(to["toObjectId"])
+    if not company_of:
+        return {}
+    ids = [{"id": company} for company in sorted({*company_of.values()})]
+    asked = {"inputs": ids, "properties": ["name", "domain"], "propertiesWithHistory": []}
+    found, _ = _read(await api.post("/crm/v3/objects/companies/batch/read", asked))
+    about = {str(one["id"]): one["properties"] for one in found}
+    return {deal: about.get(company, {}) for deal, company in company_of.items()}
+
+
+def _is_primary(to: Mapping[str, Any]) -> bool:
+    return any(one["typeId"] == 5 for one in to["associationTypes"])
+
+
+@dataclass(slots=True)
+class _Reader:
+    """What there is to know besides the records, and how to read one with it."""
+
+    settings: HubSpot
+    stages: _Stages
+    owners: Mapping[str, PersonRef | None]
+    companies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def deal(self, record: Mapping[str, Any]) -> Draft:
+        says, common = record["properties"], self._common(record, "deal")
+        unlisted = (says.get("dealstage"), says.get("pipeline"), None)
+        stage, pipeline, outcome = self.stages.get(says.get("dealstage"), unlisted)
+        modified, created = common["revised_at"], common.pop("occurred_at")
+        entered = utc(at) if (at := says.get("hs_v2_date_entered_current_stage")) else created
+        kind = outcome or (_STAGE if entered - created > timedelta(minutes=1) else _CREATED)
+        # A close date may lie ahead: sellers enter when they expect the money.
+        closed = min(utc(at), modified) if (at := says.get("closedate")) else modified
+        reason = {_WON: says.get("closed_won_reason"), _LOST: says.get("closed_lost_reason")}
+        company = self.companies.get(str(record["id"]), {})
+        title = _TITLES.get(kind, f"Deal moved to {stage}")
+        return Draft(
+            **common,
+            kind=kind,
+            occurred_at={_CREATED: created, _STAGE: entered}.get(kind, closed),
+            title=f"{title}: {says.get('dealname') or 'no name'}",
+            summary=reason.get(kind) or "",
+            account=_account(company.get("name"), company.get("domain")),
+            attributes=_known(
+                amount=float(amount) if (amount := says.get("amount")) else None,
+                currency=says.get("deal_currency_code") or self.settings.currency,
+                stage=stage,
+                pipeline=pipeline,
+                reason=reason.get(kind),
+                competitor=says.get(self.settings.competitor_property),
+                type=says.get("dealtype"),
+                source=says.get("hs_analytics_source"),
+            ),
+        )
+
+    def lead(self, record: Mapping[str, Any]) -> Draft:
+        says = record["properties"]
+        of, by = "hs_associated_company_", "hs_associated_contact_"
+        facts = {name: says.get(f"hs_lead_{name}") for name in ("label", "type", "source")}
+        return Draft(
+            **self._common(record, "lead"),
+            kind="sales.lead.created",
+            title=f"New lead: {says.get('hs_lead_name') or 'no name'}",
+            account=_account(says.get(f"{of}name"), says.get(f"{of}domain")),
+            author=_person(*(says.get(by + it) for it in ("firstname", "lastname", "email"))),
+            attributes=_known(**facts),
+        )
+
+    def _common(self, record: Mapping[str, Any], what: str) -> dict[str, Any]:
+        says = record["properties"]
+        created = says.get("createdate") or says.get("hs_createdate") or record["createdAt"]
+        return {
+            "occurred_at": utc(created),
+            "external_id": f"{what}/{record['id']}",
+            "revision": says["hs_lastmodifieddate"],
+            "revised_at": utc(says["hs_lastmodifieddate"]),
+            "url": record.get("url"),
+            "owner": self.owners.get(says.get("hubspot_owner_id")),
+        }
+
+
+def _account(name: str | None, domain: str | None) -> AccountRef | None:
+    both = (name or domain or "")[:300]
+    return AccountRef(name=both, domain=domain or None) if both else None
+
+
+def _person(first: str | None, last: str | None, email: str | None) -> PersonRef | None:
+    name = " ".join(part for part in (first, last) if part) or email
+    return PersonRef(name=name[:300], email=email or None) if name else None
+
+
+def _known(**facts: Any) -> dict[str, Any]:
+    return {name: fact for name, fact in facts.items() if fact not in (None, "")}
