@@ -251,7 +251,7 @@ def _value(name: str, raw: str | None) -> str | float:
 
 
 def _milliseconds(time: str) -> int:
-    if time.lstrip("-").isdigit():
+    if time.isdigit():
         return int(time)
     return round(datetime.fromisoformat(time).timestamp() * 1000)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.twins.hubspot import Twin
-from hub.connector import AccountRef, AuthFailed, PersonRef
+from hub.connector import AccountRef, AuthFailed, PersonRef, SourceMisbehaved
 from hub.http import Clients
 from tests.connectors.polling import poller, polling
 from tests.servers import serve
@@ -43,6 +43,7 @@ async def test_a_deal_that_is_won_tells_how_much_for_whom_by_whom_and_why() -> N
 async def test_one_signal_moves_with_its_stage_and_nothing_new_moves_nothing() -> None:
     twin = Twin()
     async with polling(twin, leads=None, currency="CHF") as source:
+        assert await source.fresh() == await source.fresh() == []
         deal = {"id": 3, "name": "Pilot", "deal_currency_code": None, "at": NINE}
         twin.emit(deal | {"dealstage": "qualifiedtobuy"})
         [created] = await source.fresh()
@@ -54,13 +55,12 @@ async def test_one_signal_moves_with_its_stage_and_nothing_new_moves_nothing() -
         twin.emit({"id": 3, "dealstage": "closedlost", "closed_lost_reason": "Price", "at": TEN})
         await source.poll()
     opened, moved, lost = source.stored.values()
-    kinds = [draft.kind.rpartition(".")[2] for draft in (opened, moved, lost)]
-    assert kinds == ["created", "stage", "lost"]
+    kinds = ["sales.deal.created", "sales.deal.stage", "sales.deal.lost"]
+    assert [draft.kind for draft in (opened, moved, lost)] == kinds
     assert moved.title == "Deal moved to Contract Sent: Pilot"
-    assert opened.occurred_at == datetime.fromisoformat(NINE)
-    assert moved.occurred_at == datetime.fromisoformat(TEN)
-    assert lost.attributes["reason"] == lost.summary == "Price"
-    assert lost.attributes["currency"] == "CHF"
+    happened = [datetime.fromisoformat(when) for when in (NINE, TEN)]
+    assert [opened.occurred_at, moved.occurred_at] == happened
+    assert (lost.summary, lost.attributes["currency"]) == ("Price", "CHF")
     assert source.current == {"deal/3": lost}
 
 
@@ -189,8 +189,8 @@ async def test_a_deal_that_is_edited_while_its_page_is_read_pushes_none_past_the
             source.stored |= {(one.external_id, one.revision): one for one in page.drafts}
             if len(source.stored) == 2:
                 twin.emit({"id": 1, "amount": 1, "at": NINE})
-    assert {about for about, _ in source.stored} == {f"deal/{number}" for number in range(1, 9)}
-    assert ("deal/1", NINE) in source.stored
+    first = {(f"deal/{number}", at(number)) for number in range(1, 9)}
+    assert source.stored.keys() == first | {("deal/1", NINE)}
 
 
 async def test_what_the_index_learns_late_is_found_by_the_overlap() -> None:
@@ -224,6 +224,12 @@ async def test_the_first_sync_begins_where_it_is_told() -> None:
     async with polling(twin, since=TEN) as source:
         await source.poll()
     assert source.current.keys() == {"deal/1"}
+
+
+async def test_owners_without_end_are_an_error_and_no_loop() -> None:
+    async with polling(Twin(page=0)) as source:
+        with pytest.raises(SourceMisbehaved, match="does not end"):
+            await source.poll()
 
 
 async def test_a_wrong_token_stops_the_source_and_says_why() -> None:
