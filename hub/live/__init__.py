@@ -95,6 +95,7 @@ class Tail:
                             position = change.seq
                             yield change
                     queue.ready.clear()
-                    await queue.ready.wait()
+                    if not queue.lost:
+                        await queue.ready.wait()
             finally:
                 self._queues.discard(queue)
