@@ -7,11 +7,10 @@ Written down from RT's pages, and compared with what RT 5.0.3 answers (tests/liv
 
 import json
 import re
-import sqlite3
 from base64 import b64encode
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from operator import eq, gt, lt
 from typing import Any, ClassVar
 
 from starlette.requests import Request
@@ -41,6 +40,7 @@ _FIELDS = {
 _USER_FIELDS = frozenset({"Name", "RealName", "EmailAddress", "Organization"})
 
 Record = dict[str, Any]
+Part = Callable[[list[str], Record], bool]
 
 
 def _is_list(allowed: frozenset[str]) -> Check:
@@ -249,10 +249,10 @@ class Twin(twins.Twin):
 
     def _answer(self, request: Request, rows: list[Record]) -> Response:
         try:
-            chosen = _select(request.query_params["query"], rows, self.utc_offset)
-        except ValueError as error:
+            query = _Query(request.query_params["query"], self.utc_offset)
+            return _page(request, [row for row in rows if query.holds(row)])
+        except (ValueError, LookupError) as error:
             return _message(400, str(error))
-        return _page(request, [row for row in rows if int(row["id"]) in chosen])
 
     async def _search_texts(self, request: Request) -> Response:
         """Conditions on one field are alternatives, those on several fields must all hold."""
@@ -288,24 +288,50 @@ def _page(request: Request, rows: list[Record]) -> Response:
     return JSONResponse(body)
 
 
-def _select(query: str, rows: list[Record], utc_offset: timedelta) -> set[int]:
-    """Answer the part of TransactionSQL and TicketSQL that is SQL: fields, AND, OR, brackets."""
-    words = re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^']*'", "", query))
-    if wrong := set(words) - {*_COLUMNS, "AND", "OR"}:
-        raise ValueError(f"Wrong query, expecting an OPERATOR or a known field, not {wrong}")
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute(f"CREATE TABLE found ({', '.join(_COLUMNS)})")
-        for row in rows:
-            # RT compares times as the account's clock shows them.
-            created = f"{datetime.fromisoformat(row['Created']) + utc_offset:%Y-%m-%d %H:%M:%S}"
-            values = (int(row["id"]), int(row.get("ObjectId", 0)), created)
-            texts = (row.get("ObjectType"), row.get("Type"))
-            database.execute("INSERT INTO found VALUES (?, ?, ?, ?, ?)", values + texts)
-        try:
-            chosen = database.execute(f"SELECT id FROM found WHERE {query}")  # noqa: S608 - a twin
-            return {number for (number,) in chosen}
-        except sqlite3.OperationalError as error:
-            raise ValueError(f"Wrong query: {error}") from error
+class _Query:
+    """The part of TransactionSQL and TicketSQL that compares fields, with AND, OR and brackets."""
+
+    def __init__(self, text: str, utc_offset: timedelta) -> None:
+        self.utc_offset = utc_offset
+        self.tokens = re.findall(r"[()]|'[^']*'|[^\s()'<>=!]+|[<>=!]+", text)
+
+    def holds(self, row: Record) -> bool:
+        rest = [*self.tokens, "end"]
+        held = self._any(rest, row)
+        if rest != ["end"]:
+            raise ValueError(f"Wrong query, expecting an AGGREGATOR at {rest[0]}")
+        return held
+
+    def _any(self, rest: list[str], row: Record) -> bool:
+        return any(self._parts(rest, row, "OR", self._all))
+
+    def _all(self, rest: list[str], row: Record) -> bool:
+        return all(self._parts(rest, row, "AND", self._one))
+
+    def _parts(self, rest: list[str], row: Record, word: str, part: Part) -> list[bool]:
+        held = [part(rest, row)]
+        while rest[0] == word:
+            rest.pop(0)
+            held.append(part(rest, row))
+        return held
+
+    def _one(self, rest: list[str], row: Record) -> bool:
+        if (field := rest.pop(0)) == "(":
+            held = self._any(rest, row)
+            if rest.pop(0) != ")":
+                raise ValueError("Wrong query, expecting a CLOSE_PAREN")
+            return held
+        if field not in _COLUMNS or rest[0] not in {"=", "<", ">"}:
+            raise ValueError(f"Wrong query, expecting a known field and an OPERATOR in '{field}'")
+        compare = {"=": eq, "<": lt, ">": gt}[rest.pop(0)]
+        return bool(compare(self._value(field, row[field]), self._value(field, rest.pop(0))))
+
+    def _value(self, field: str, text: str) -> int | str | datetime:
+        if field in {"id", "ObjectId"}:
+            return int(text)
+        if field == "Created" and text.startswith("'"):  # as the account's clock shows it
+            return datetime.fromisoformat(text.strip("'") + "Z") - self.utc_offset
+        return datetime.fromisoformat(text) if field == "Created" else text.strip("'")
 
 
 def _message(status: int, message: str) -> Response:
