@@ -43,7 +43,7 @@ def load_settings(**overrides: object) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)  # type: ignore[arg-type]  # validated on the next line down
+        return Settings.model_validate(given)
     except ValidationError as error:
         part = error.errors(include_url=False)[0]
         name = "HUB_" + "_".join(map(str, part["loc"])).upper()

@@ -38,8 +38,8 @@ class Ledger(Connector):
 
 
 def draft(record: dict[str, Any]) -> Draft:
-    return Draft(
-        **{
+    return Draft.model_validate(
+        {
             "kind": "sales.deal.won",
             "external_id": record["id"],
             "revision": str(record["number"]),

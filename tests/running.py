@@ -92,7 +92,7 @@ async def running(
             await add_key(
                 connection, keys["admin"], name="admin", roles=[], scopes=["admin"], at=now()
             )
-    options = {"database": database_url, "secret_key": SECRET, **settings}
+    options: dict[str, Any] = {"database": database_url, "secret_key": SECRET, **settings}
     app = make_app(Settings(**options), config or read_config("", {}))
     async with serve(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as client:
         yield Running(url, keys, app, client)

@@ -62,7 +62,7 @@ class Presented(SchemaExtension):
         self._present(result)
         yield
 
-    def _present(self, result: object) -> None:
+    def _present(self, result: Any) -> None:
         errors = getattr(result, "errors", None)
         if errors:
-            result.errors = [present(error) for error in errors]  # type: ignore[attr-defined]
+            result.errors = [present(error) for error in errors]

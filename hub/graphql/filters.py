@@ -10,6 +10,7 @@ from hub.access import (
     AtLeast,
     Before,
     Condition,
+    Field,
     HasLabel,
     In,
     Since,
@@ -71,10 +72,10 @@ class SignalFilter:
         )
 
 
-def _in(field: str, name: str, values: Sequence[str] | None) -> Condition:
+def _in(field: Field, name: str, values: Sequence[str] | None) -> Condition:
     if values is None:
         return Always()
-    return In(field, _values(name, values))  # type: ignore[arg-type]  # one of access.Field
+    return In(field, _values(name, values))
 
 
 def _values(name: str, values: Sequence[str] | None) -> frozenset[str]:

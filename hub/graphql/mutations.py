@@ -122,7 +122,7 @@ class Mutation:
                 else None,
                 labels=tuple(input.labels),
                 attributes={
-                    **(dict(input.attributes) if input.attributes else {}),  # type: ignore[call-overload]  # checked in _problems
+                    **(input.attributes if isinstance(input.attributes, dict) else {}),
                     **({"asked_of": list(input.asked_of)} if input.asked_of else {}),
                 },
             )

@@ -56,7 +56,7 @@ async def ingest(
     Raises LeaseLost when another worker holds the source by now, StoreUnavailable.
     """
     at = at or now()
-    drafts, bad = normalize(page, reading, at)
+    drafts, bad = normalize(page, reading)
     async with store.write() as connection:
         fresh, known = await dedupe(connection, reading.source, drafts)
         versions = await enrich(connection, fresh, known, reading, at)

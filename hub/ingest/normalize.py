@@ -28,9 +28,8 @@ class Reading:
     department: Department | None = None
 
 
-def normalize(page: Page, reading: Reading, at: datetime) -> tuple[list[Draft], list[Bad]]:
+def normalize(page: Page, reading: Reading) -> tuple[list[Draft], list[Bad]]:
     """Bring each draft to the hub's form; one that the hub cannot carry joins the bad ones."""
-    del at
     drafts: list[Draft] = []
     bad = list(page.bad)
     for draft in page.drafts:

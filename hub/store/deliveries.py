@@ -12,11 +12,11 @@ from sqlmodel import col
 
 from hub.signals import new_id
 from hub.store.identities import insert_new
-from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow
+from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, table
 
-_DELIVERIES: Any = DeliveryRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
-_ENDPOINTS: Any = EndpointRow.__table__  # type: ignore[attr-defined]
-_ATTEMPTS: Any = AttemptRow.__table__  # type: ignore[attr-defined]
+_DELIVERIES = table(DeliveryRow)
+_ENDPOINTS = table(EndpointRow)
+_ATTEMPTS = table(AttemptRow)
 
 
 class DeliveryState(StrEnum):

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Viewer, new_id
-from hub.store.tables import KeyRow
+from hub.store.tables import KeyRow, table
 
 PREFIX = "hub_"
 SHOWN = len(PREFIX) + 6  # letters of a key that may be shown to recognise it
@@ -81,9 +81,7 @@ async def viewer_of_id(connection: AsyncConnection, key_id: str, at: datetime) -
 
 
 async def keys(connection: AsyncConnection) -> list[Key]:
-    rows = await connection.execute(
-        select(KeyRow.__table__).order_by(col(KeyRow.created_at))  # type: ignore[attr-defined]
-    )
+    rows = await connection.execute(select(table(KeyRow)).order_by(col(KeyRow.created_at)))
     return [
         Key(
             row.id,
@@ -116,7 +114,7 @@ async def revoke(connection: AsyncConnection, key_id: str, at: datetime) -> bool
 async def _viewer(connection: AsyncConnection, which: Any, at: datetime) -> Viewer | None:
     row = (
         await connection.execute(
-            select(KeyRow.__table__).where(  # type: ignore[attr-defined]
+            select(table(KeyRow)).where(
                 which,
                 col(KeyRow.revoked_at).is_(None),
                 or_(col(KeyRow.expires_at).is_(None), col(KeyRow.expires_at) > at),

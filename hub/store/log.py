@@ -107,7 +107,8 @@ def _packed(facts: Facts) -> dict[str, Any]:
 
 
 def _unpacked(data: Mapping[str, Any]) -> Facts:
-    return Facts(**{**data, "labels": tuple(data["labels"])})
+    given: dict[str, Any] = {**data, "labels": tuple(data["labels"])}
+    return Facts(**given)
 
 
 async def oldest(connection: AsyncConnection) -> int | None:

@@ -14,7 +14,7 @@ from sqlmodel import col
 
 from hub.connector import Bad
 from hub.signals import new_id
-from hub.store.tables import QuarantineRow
+from hub.store.tables import QuarantineRow, table
 
 RAW_LIMIT = 64 * 1024  # characters of a bad record that are kept; the rest is said to be cut
 
@@ -62,7 +62,7 @@ async def quarantined(
 ) -> list[Quarantined]:
     """Read a source's bad records, newest first."""
     wanted = (
-        select(QuarantineRow.__table__)  # type: ignore[attr-defined]  # SQLModel adds it
+        select(table(QuarantineRow))
         .where(col(QuarantineRow.source) == source)
         .order_by(col(QuarantineRow.id).desc())
         .limit(first)

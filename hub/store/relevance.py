@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Outcome, Reason, Relevance
-from hub.store.tables import RelevanceRow
+from hub.store.tables import RelevanceRow, table
 
 _SECONDS_A_DAY = 86_400
 
@@ -64,7 +64,7 @@ async def relevance_of(
 ) -> dict[str, list[Relevance]]:
     """Read every role's relevance of these signals, the most concerned first."""
     rows = await connection.execute(
-        select(RelevanceRow.__table__)  # type: ignore[attr-defined]  # SQLModel adds it
+        select(table(RelevanceRow))
         .where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
         .order_by(col(RelevanceRow.score).desc(), col(RelevanceRow.role))
     )

@@ -20,13 +20,13 @@ from hub.signals import (
     Signal,
     Status,
 )
-from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow
+from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
 from hub.store.visible import compile_condition
 
-_SIGNALS: Any = SignalRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
-_ACCOUNTS: Any = AccountRow.__table__.alias("account")  # type: ignore[attr-defined]
-_AUTHORS: Any = PersonRow.__table__.alias("author")  # type: ignore[attr-defined]
-_OWNERS: Any = PersonRow.__table__.alias("owner")  # type: ignore[attr-defined]
+_SIGNALS = table(SignalRow)
+_ACCOUNTS = table(AccountRow).alias("account")
+_AUTHORS = table(PersonRow).alias("author")
+_OWNERS = table(PersonRow).alias("owner")
 
 _KEYS = {"external_id", "revision", "revised_at"}
 

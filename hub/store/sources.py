@@ -13,10 +13,10 @@ from sqlmodel import col
 from hub.access import Condition
 from hub.signals import new_id
 from hub.store.identities import insert_new
-from hub.store.tables import QuarantineRow, SignalRow, SourceRow
+from hub.store.tables import QuarantineRow, SignalRow, SourceRow, table
 from hub.store.visible import compile_condition
 
-_SOURCES: Any = SourceRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it
+_SOURCES = table(SourceRow)
 
 
 class State(StrEnum):

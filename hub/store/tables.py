@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from hub.store.columns import TEXT, JsonText, UtcDateTime
@@ -22,6 +22,11 @@ def when(*, null: bool = False) -> Any:
 
 def json(*, null: bool = False) -> Any:
     return Field(sa_column=Column(JsonText, nullable=null))
+
+
+def table(row: type[SQLModel]) -> Table:
+    """Give the table of a row class, for Core statements over whole rows."""
+    return SQLModel.metadata.tables[str(row.__tablename__)]
 
 
 class LogHead(SQLModel, table=True):

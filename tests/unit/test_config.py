@@ -1,0 +1,99 @@
+"""hub.toml: what is wrong is said with file, line, key and remedy."""
+
+from datetime import timedelta
+
+import pytest
+
+from hub.config import read_config
+from hub.errors import ConfigError
+from hub.signals import Classification
+
+TOKEN = {"TOKEN": "t"}
+RSS = '[sources.news]\nconnector = "rss"\nurl = "https://news.example/feed"\n'
+
+WRONG: list[tuple[str, str, str]] = [
+    # text, where and what, remedy
+    ('[sources.crm]\nconnector = "hubspt"\n', "hub.toml:2: sources.crm.connector", "hubspot"),
+    ("[sources.crm]\nx = 1\n", "hub.toml:1: sources.crm.connector", "Add connector"),
+    (RSS + "evry = 3\n", "hub.toml:4: sources.news.evry: there is no such setting", "every"),
+    (RSS + 'every = "soon"\n', "hub.toml:4: sources.news.every: 'soon' is not", "Correct"),
+    (RSS + "every = -1\n", "hub.toml:4: sources.news.every", "Correct"),
+    (RSS + RSS, "hub.toml:4: sources.news is declared twice", "another name"),
+    (RSS.replace("news", "hub"), "hub.toml:1: sources.hub: a source may not be", "a-z"),
+    (RSS.replace("news]", '"Bad Name"]'), "a source may not be called 'Bad Name'", "a-z"),
+    (RSS.replace('"https', '"${NO}https'), "hub.toml:3: sources.news.url", "Set NO in"),
+    ("[sources]\nnews = 3\n", "hub.toml:2: sources.news: this must be a table", "[sources.news]"),
+    ("[nonsense]\n", "hub.toml:1: nonsense: unknown table", "sources, roles, endpoints"),
+    ("[roles.sales]\nthreshold = 7\n", "hub.toml:2: roles.sales.threshold", "Correct"),
+    ("[roles.sales.interests]\nx = 1\n", "hub.toml:2: roles.sales.interests.x", "There are"),
+    ('[roles.x.sees]\nrestricted = ["mail"]\n', "no source named 'mail'", "There are"),
+    ('[roles.x.sees]\nclassification = "secret"\n', "'secret' is not one of", "Correct"),
+    ('[roles.Sales]\ndescription = "x"\n', "roles.Sales.name", "Correct"),
+    (
+        '[endpoints.bot]\nrole = "sale"\nurl = "https://x.example"\nsecret = "s"\n',
+        "hub.toml:2: endpoints.bot.role: no role named 'sale'",
+        "There are: sales",
+    ),
+    (
+        '[endpoints.bot]\nrole = "sales"\nurl = "https://x.example"\n',
+        "hub.toml:1: endpoints.bot.secret: this setting is missing",
+        'Add secret = "${SECRET}"',
+    ),
+    ("a = [\n", "this is not TOML", "Correct"),
+    ("a = 1\na = 2\n", "hub.toml:2", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "what", "remedy"), WRONG, ids=range(len(WRONG)))
+def test_what_is_wrong_is_said(text: str, what: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_config(text, TOKEN)
+    assert what in raised.value.message
+    assert remedy in raised.value.suggestion
+
+
+def test_secrets_come_from_the_environment_and_stay_out_of_sight() -> None:
+    text = """
+    [endpoints.bot]
+    role = "sales"
+    url = "https://bot.example/hook"
+    secret = "${TOKEN}"
+    """
+    config = read_config(text, {"TOKEN": "whsec_hidden"})
+    assert config.endpoints["bot"].secret.get_secret_value() == "whsec_hidden"
+    assert "whsec_hidden" not in repr(config)
+
+
+def test_the_default_roles_are_changed_number_by_number() -> None:
+    config = read_config(
+        """
+        [roles.sales]
+        threshold = 0.7
+        [roles.sales.interests.kinds]
+        "sales.*" = 0.9
+        [roles.ops]
+        description = "Our own"
+        """,
+        {},
+    )
+    before = read_config("", {}).roles["sales"]
+    sales = config.roles["sales"]
+    assert sales.threshold == 0.7
+    assert sales.interests.kinds["sales.*"] == 0.9
+    assert sales.interests.kinds["goal.sales"] == before.interests.kinds["goal.sales"]
+    assert sales.sees == before.sees
+    assert list(config.roles)[-1] == "ops"
+
+
+def test_default_roles_can_be_left_out() -> None:
+    assert read_config("[hub]\ndefault_roles = false\n", {}).roles == {}
+
+
+def test_what_the_hub_itself_needs_to_know_of_a_source() -> None:
+    config = read_config(
+        RSS + 'every = "90s"\nclassification = "public"\nnotify_after = 2026-11-01T00:00:00Z\n', {}
+    )
+    news = config.sources["news"]
+    assert news.every == timedelta(seconds=90)
+    assert news.classification is Classification.PUBLIC
+    assert news.notify_after is not None
