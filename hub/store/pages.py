@@ -105,7 +105,7 @@ async def history_page(
     connection: AsyncConnection, signal_id: str, window: Window
 ) -> Found[log.Change]:
     """Read a signal's own lines of the log, oldest first."""
-    wanted: Select[Any] = select(*log.CHANGES, _HEAD).where(col(ChangeRow.signal_id) == signal_id)
+    wanted: Any = select(*log.CHANGES, _HEAD).where(col(ChangeRow.signal_id) == signal_id)
     found = await _page(connection, wanted, (col(ChangeRow.seq),), window, descending=False)
     return _read(found, lambda row: (row.seq,), log.read_change)
 
