@@ -49,9 +49,9 @@ def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
     changes: dict[str, Any] = {
         "title": _line(draft.title, TITLE),
         "summary": _line(draft.summary, SUMMARY),
-        "body": _text(draft.body, BODY) if draft.body else None,
+        "body": (_text(draft.body, BODY) or None) if draft.body else None,
         "url": draft.url if draft.url and _is_link(draft.url) else None,
-        "labels": tuple(dict.fromkeys(_line(label, LABEL) for label in draft.labels if label)),
+        "labels": tuple(dict.fromkeys(filter(None, (_line(one, LABEL) for one in draft.labels)))),
         "attributes": attributes,
     }
     if reading.classification is not None:
