@@ -1,7 +1,7 @@
 // One signal as a card: what happened, about whom, how much it matters here, and why.
 import { useState } from "../vendor/preact-hooks.js";
 import { html } from "./html.js";
-import { SEVERITIES, STATUSES, ago, inFull, kindInWords, sentence, toneInWords } from "./words.js";
+import { SEVERITIES, STATUSES, ago, inFull, kindInWords, sentence, titleParts, toneInWords } from "./words.js";
 
 // What a source says is a link only if it leads to the web; anything else is text.
 const isWebAddress = (url) => /^https?:\/\//i.test(url ?? "");
@@ -13,12 +13,17 @@ const Bar = ({ part }) => html`
     <rect class="level" width=${Math.min(100, points(Math.abs(part)))} height="4" />
   </svg>`;
 
-const Title = ({ signal, id }) => html`
-  <h3 id=${id} class="title" dir="auto">
-    ${isWebAddress(signal.url)
-      ? html`<a href=${signal.url} target="_blank" rel="noopener noreferrer">${signal.title}</a>`
-      : signal.title}
-  </h3>`;
+function Title({ signal, id }) {
+  const [lead, rest] = titleParts(signal);
+  // The line above says the kind already; only ears hear it twice. It must not set the direction.
+  const text = html`${lead && html`<span class="sr" dir="ltr">${lead}</span>`}${rest}`;
+  return html`
+    <h3 id=${id} class="title" dir="auto">
+      ${isWebAddress(signal.url)
+        ? html`<a href=${signal.url} target="_blank" rel="noopener noreferrer">${text}</a>`
+        : text}
+    </h3>`;
+}
 
 const Reasons = ({ id, reasons }) => html`
   <div class="reasons" id=${id}>

@@ -15,9 +15,8 @@ const SHORTCUTS = [
 
 export function useKeys(actions, enabled) {
   const latest = useRef();
-  latest.current = actions;
+  latest.current = enabled ? actions : {};
   useEffect(() => {
-    if (!enabled) return undefined;
     const onKey = (event) => {
       const typing = event.target.closest("input, select, textarea, dialog");
       if (typing || event.metaKey || event.ctrlKey || event.altKey) return;
@@ -26,7 +25,7 @@ export function useKeys(actions, enabled) {
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [enabled]);
+  }, []);
 }
 
 export function useShortcutsWanted() {

@@ -41,12 +41,14 @@ export function useSources() {
   return health;
 }
 
-function details({ state, lastSuccessAt, nextPollAt, lagSeconds, quarantined }, now) {
+function details(source, now) {
+  const { state, lastSuccessAt, nextPollAt, lagSeconds, signals, quarantined } = source;
   const until = nextPollAt && (Date.parse(nextPollAt) - now) / 1000;
   return [
-    lastSuccessAt ? `read ${before(lastSuccessAt, now)}` : "not read yet",
-    isTrouble({ state }) && until > 0 && `next try in ${span(until)}`,
+    lastSuccessAt ? `read ${before(lastSuccessAt, now)}` : nextPollAt && "not read yet",
+    isTrouble(source) && until > 0 && `next try in ${span(until)}`,
     state === "OK" && lagSeconds > LATE && `${span(lagSeconds)} behind`,
+    plural(signals, "signal"),
     quarantined > 0 && `${plural(quarantined, "record")} set aside`,
   ].filter(Boolean);
 }

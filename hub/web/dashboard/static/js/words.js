@@ -1,7 +1,7 @@
 // How the hub's names read on a page: kinds, departments, roles, times.
 
 const KINDS = {
-  "sales.deal.created": "New deal",
+  "sales.deal.created": "Deal opened",
   "sales.deal.stage": "Deal moved",
   "sales.lead.created": "New lead",
   "sales.lead.source": "Lead sources",
@@ -37,6 +37,14 @@ export const sentence = (name) => {
 
 // A kind that this list lacks reads well enough without its domain: ops.incident.resolved.
 export const kindInWords = (kind) => KINDS[kind] ?? sentence(kind.slice(kind.indexOf(".") + 1));
+
+// Many titles begin with the kind, for where they stand alone: ["Deal won: ", "Acme"].
+export function titleParts({ kind, title }) {
+  const lead = `${kindInWords(kind)}: `;
+  return title.startsWith(lead) && title.length > lead.length
+    ? [lead, title.slice(lead.length)]
+    : ["", title];
+}
 
 export const SEVERITIES = { HIGH: "High", CRITICAL: "Critical" };
 export const STATUSES = {
