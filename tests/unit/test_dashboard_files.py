@@ -7,7 +7,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from graphql import parse
 
+from hub.graphql.schema import make_schema
 from hub.web.dashboard import vendor
 
 STATIC = vendor.HERE / "static"
@@ -106,3 +108,17 @@ def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
     shipped |= {str(path.relative_to(STATIC)) for path in STATIC.rglob("*.css")}
     assert shipped - loaded == set()
     assert all((STATIC / path).is_file() for path in loaded)
+
+
+def test_the_page_asks_only_what_the_schema_answers() -> None:
+    source = (STATIC / "js" / "documents.js").read_text(encoding="utf-8")
+    texts = dict(re.findall(r"const (\w+) = [`\"]([^`\"]+)[`\"];", source))
+    documents = {
+        name: re.sub(r"\$\{(\w+)\}", lambda found: texts[found[1]], text)
+        for name, text in texts.items()
+        if text.startswith(("query", "subscription"))
+    }
+    assert set(documents) == {"WHO", "FEED", "LIVE", "SOURCES"}
+    schema = make_schema()
+    for name, document in documents.items():
+        assert schema.check(parse(document)) == [], name
