@@ -1,0 +1,58 @@
+"""Starts each real system once, and quotes its log where a test of it fails."""
+
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+import pytest
+
+from tests.live.alertmanager import Alertmanager
+from tests.live.request_tracker import RequestTracker
+from tests.live.synapse import Synapse
+from tests.live.systems import MissingSystem, System
+
+AnySystem = TypeVar("AnySystem", bound=System)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave these out unless they are asked for: they install and start whole systems."""
+    if "live" in config.option.markexpr:
+        return
+    skipped = pytest.mark.skip(reason="starts real systems: make live")
+    for item in items:
+        if item.get_closest_marker("live"):
+            item.add_marker(skipped)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for system in item.funcargs.values():
+            if isinstance(system, System):
+                report.sections.append((f"{system.name}'s log, {system.log}", system.tail()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def synapse() -> Iterator[Synapse]:
+    yield from _started(Synapse())
+
+
+@pytest.fixture(scope="session")
+def request_tracker() -> Iterator[RequestTracker]:
+    yield from _started(RequestTracker())
+
+
+@pytest.fixture(scope="session")
+def alertmanager() -> Iterator[Alertmanager]:
+    yield from _started(Alertmanager())
+
+
+def _started(system: AnySystem) -> Iterator[AnySystem]:
+    try:
+        with system:
+            yield system
+    except MissingSystem as missing:
+        pytest.fail(str(missing), pytrace=False)
