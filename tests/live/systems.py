@@ -1,8 +1,8 @@
 """Real third-party systems on loopback: installed once, their data kept under build/live/<name>.
 
 Debian's packages come through apt-get (as root) and Python's through pip into an environment of
-the system's own. A run takes free ports, ends what it started, and leaves the rest of the machine
-alone, so `make live` works on a new machine and again on an old one.
+the system's own. A run takes free ports and ends what it started, so `make live` works on a new
+machine and again on an old one.
 """
 
 import os
@@ -138,14 +138,39 @@ def debian(system: System, packages: Sequence[str]) -> None:
     if not (missing := [package for package in packages if not _installed(package)]):
         return
     install = ("apt-get", "install", "--yes", "--no-install-recommends", *missing)
+    _need_root(system, install)
+    system.run("apt-get", "update")
+    system.run("env", "DEBIAN_FRONTEND=noninteractive", *install)
+
+
+def unpacked(system: System, package: str) -> Path:
+    """Unpack a Debian package into the system's own folder, and return that.
+
+    For a program that needs nothing but the C library: installed, Debian would also start it as a
+    service, on every interface.
+    """
+    folder = system.home / "package"
+    if folder.exists():
+        return folder
+    try:
+        system.run("apt-get", "download", package)
+    except RuntimeError:  # its index may be missing or old
+        _need_root(system, ("apt-get", "download", package))
+        system.run("apt-get", "update")
+        system.run("apt-get", "download", package)
+    archive = next(system.home.glob(f"{package}_*.deb"))
+    part = system.home / "package.part"
+    system.run("dpkg-deb", "--extract", archive, part)
+    archive.unlink()
+    return part.rename(folder)
+
+
+def _need_root(system: System, install: Sequence[str]) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise MissingSystem(
             f"{system.name} is not installed. Run as root on Debian or Ubuntu:\n"
             f"  apt-get update && {' '.join(install)}"
         )
-    quietly = ("env", "DEBIAN_FRONTEND=noninteractive")
-    system.run(*quietly, "apt-get", "update")
-    system.run(*quietly, *install)
 
 
 def _installed(package: str) -> bool:
