@@ -78,7 +78,7 @@ class Matrix(Connector):
                 raise
             # The server has forgotten our token: read again from when nothing was missing.
             begin = max(begin, place.complete - _LATE)
-            place = _Place(complete=place.complete)
+            place = _Place(complete=max(1, place.complete))
             async for page in self._pages(api, place, wanted, begin):
                 yield page
         if absent := unknown | ((wanted or set()) - place.rooms.keys()):
@@ -203,7 +203,10 @@ class _Place(BaseModel):
         body = await api.get(f"/rooms/{_quoted(gap.room)}/messages", **asked)
         chunk, end = body["chunk"], body.get("end")
         fresh = [event for event in reversed(chunk) if _when(event) >= gap.begin]
-        batch.add(gap.room, fresh, body.get("state") or ())
+        # In a first reading back, what was redacted had never been shown.
+        is_first = gap.end is None and not self.complete
+        told = [event for event in fresh if not (is_first and _is_redaction(event))]
+        batch.add(gap.room, told, body.get("state") or ())
         if end is None or (chunk and not fresh):
             self.gaps.pop(0)
         elif end == gap.start:
@@ -245,7 +248,7 @@ def _draft(event: _Event, batch: _Batch, rooms: Mapping[str, _Room], marker: str
     original = batch.targets.get(target) if target else event
     if original is None or (original["room_id"], original["type"]) != (room_id, "m.room.message"):
         return None  # about what this account may not see, or what is no message
-    gone, content = event["type"] == "m.room.redaction", event["content"]
+    gone, content = _is_redaction(event), event["content"]
     if not gone and "redacted_because" in (original.get("unsigned") or {}):
         return None  # the redaction speaks for itself
     if target and _target(original):
@@ -291,11 +294,15 @@ def _target(event: _Event) -> str | None:
     """Name the event that an edit or a redaction is about."""
     content = event.get("content") or {}
     relation = content.get("m.relates_to") or {}
-    if event["type"] == "m.room.redaction":  # room version 11 moved `redacts` into the content
+    if _is_redaction(event):  # room version 11 moved `redacts` into the content
         target = event.get("redacts") or content.get("redacts")
     else:
         target = relation.get("event_id") if relation.get("rel_type") == "m.replace" else None
     return target if isinstance(target, str) else None
+
+
+def _is_redaction(event: _Event) -> bool:
+    return bool(event.get("type") == "m.room.redaction")
 
 
 def _when(event: _Event) -> int:

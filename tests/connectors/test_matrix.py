@@ -104,9 +104,32 @@ async def test_what_was_redacted_before_it_was_read_never_shows() -> None:
     twin.emit({"redact": first})
     async with polling(twin) as source:
         await source.poll()
+        assert not source.drafts
+        lost = twin.emit({"text": "a secret"})["event_id"]
+        twin.emit({"redact": lost})
+        await source.poll()
     assert not source.bad
     assert [(one.status, one.body) for one in source.drafts] == [(Status.DELETED, None)]
     assert "secret" not in repr(source.drafts)
+
+
+async def test_what_is_redacted_amid_the_first_reading_is_gone_though_the_token_is_forgotten() -> (
+    None
+):
+    twin = Twin()
+    first = twin.emit({"text": "a secret"})["event_id"]
+    for number in range(150):
+        twin.emit({"text": f"message {number}"})
+    last = twin.emit({"text": "another"})["event_id"]
+    async with polling(twin) as source:
+        await source.poll(stop_after=2)
+        assert last in source.current
+        twin.emit({"redact": last})
+        twin.emit({"redact": first})
+        twin.epoch += 1
+        await source.poll()
+    assert source.current[last].status is Status.DELETED
+    assert "a secret" not in repr(source.drafts)
 
 
 async def test_nobody_edits_the_words_of_another_nor_an_edit() -> None:
