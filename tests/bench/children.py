@@ -1,0 +1,54 @@
+"""Programs of the benchmarks that run beside it: told a line of JSON, they answer with one."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+LINE = 16 * 1024 * 1024
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """It ends when its input does, so also when we are killed."""
+
+    process: asyncio.subprocess.Process
+
+    async def ask(self, question: Any = None) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(orjson.dumps(question) + b"\n")
+        await self.process.stdin.drain()
+        line = await self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a program of the benchmark ended: {await self.process.wait()}")
+        return orjson.loads(line)
+
+
+@asynccontextmanager
+async def child(module: str, *arguments: str) -> AsyncGenerator[Child]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=LINE,
+        # The settings of a hub that somebody runs here have no say.
+        env={name: value for name, value in os.environ.items() if not name.startswith("HUB_")},
+    )
+    try:
+        yield Child(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
