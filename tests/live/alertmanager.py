@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2
 
-from tests.live.systems import System, unpacked
+from tests.live.systems import System, debian
 
 CONFIG = """\
 route: {receiver: nobody, group_by: [alertname], group_wait: 1s, group_interval: 1s}
@@ -21,14 +21,13 @@ class Alertmanager(System):
     name = "alertmanager"
 
     def install(self) -> None:
-        package = unpacked(self, "prometheus-alertmanager")
-        self.program = package / "usr" / "bin" / "prometheus-alertmanager"
+        debian(self, ["prometheus-alertmanager"], service="prometheus-alertmanager")
 
     def command(self) -> Sequence[str | Path]:
         config = self.home / "alertmanager.yml"
         config.write_text(CONFIG)
         return [
-            self.program,
+            "prometheus-alertmanager",
             f"--config.file={config}",
             f"--storage.path={self.home / 'data'}",
             f"--web.listen-address=127.0.0.1:{self.port}",

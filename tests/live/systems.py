@@ -5,6 +5,7 @@ the system's own. A run takes free ports and ends what it started, so `make live
 machine and again on an old one.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -85,7 +86,8 @@ class System(ABC):
         """End the server and its workers: the process group that this object started."""
         if self.process is None:
             return
-        os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self.process.pid, signal.SIGTERM)
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -133,44 +135,27 @@ class System(ABC):
         raise RuntimeError(f"{self.name} did not answer at {self.ready()}\n{self.tail()}")
 
 
-def debian(system: System, packages: Sequence[str]) -> None:
-    """Install what is missing of Debian's `packages`; without root, say what to run."""
+def debian(system: System, packages: Sequence[str], service: str | None = None) -> None:
+    """Install what is missing of Debian's `packages`; without root, say what to run.
+
+    `service`, which Debian would start now and at every boot, is masked; `systemctl unmask` gives
+    it back.
+    """
     if not (missing := [package for package in packages if not _installed(package)]):
         return
     install = ("apt-get", "install", "--yes", "--no-install-recommends", *missing)
-    _need_root(system, install)
-    system.run("apt-get", "update")
-    system.run("env", "DEBIAN_FRONTEND=noninteractive", *install)
-
-
-def unpacked(system: System, package: str) -> Path:
-    """Unpack a Debian package into the system's own folder, and return that.
-
-    For a program that needs nothing but the C library: installed, Debian would also start it as a
-    service, on every interface.
-    """
-    folder = system.home / "package"
-    if folder.exists():
-        return folder
-    try:
-        system.run("apt-get", "download", package)
-    except RuntimeError:  # its index may be missing or old
-        _need_root(system, ("apt-get", "download", package))
-        system.run("apt-get", "update")
-        system.run("apt-get", "download", package)
-    archive = next(system.home.glob(f"{package}_*.deb"))
-    part = system.home / "package.part"
-    system.run("dpkg-deb", "--extract", archive, part)
-    archive.unlink()
-    return part.rename(folder)
-
-
-def _need_root(system: System, install: Sequence[str]) -> None:
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise MissingSystem(
             f"{system.name} is not installed. Run as root on Debian or Ubuntu:\n"
             f"  apt-get update && {' '.join(install)}"
         )
+    if service is not None:
+        mask = Path("/etc/systemd/system") / f"{service}.service"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        if not mask.is_symlink():
+            mask.symlink_to("/dev/null")
+    system.run("apt-get", "update")
+    system.run("env", "DEBIAN_FRONTEND=noninteractive", *install)
 
 
 def _installed(package: str) -> bool:
