@@ -112,7 +112,8 @@ class Matrix(Connector):
 
     async def _page(self, api: Api, place: "_Place", batch: "_Batch") -> Page:
         await batch.find_targets(api)
-        place.complete = place.complete if place.gaps else _now()
+        if not place.gaps and (batch.events or not place.complete):
+            place.complete = _now()
         return Page.read(
             batch.events,
             lambda event: _draft(event, batch, place.rooms, self.decision_marker),

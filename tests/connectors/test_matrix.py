@@ -261,6 +261,9 @@ async def test_a_token_that_the_server_has_forgotten_costs_nothing_but_reading_a
         assert texts(source) == ["kept", "A deleted message", "said in the meantime"]
         twin.emit({"text": "and after"})
         assert [one.title for one in await source.fresh()] == ["and after"]
+        quiet = source.cursor
+        assert not await source.fresh()
+        assert source.cursor == quiet, "a quiet server costs the hub no write"
 
 
 async def test_a_token_forgotten_amid_a_gap_leaves_none() -> None:
