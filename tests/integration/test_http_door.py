@@ -9,7 +9,7 @@ import pytest
 
 from hub.signals import now
 from hub.store.keys import add_key, keys, new_key, revoke
-from tests.running import Running, running
+from tests.running import Running, hear, running, say
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -92,6 +92,28 @@ async def test_other_forms_of_request_are_refused(hub: Running) -> None:
     assert (await hub.client.put("/graphql", json={"query": QUERY})).status_code == 405
     subscription = {"query": 'subscription { feed(role: "sales") { __typename } }'}
     assert (await post(hub, subscription)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "words"),
+    [
+        ("query A { viewer { name } }", "B", "no operation named 'B'. The document has: A"),
+        ("query A { viewer { name } } query B { viewer { name } }", None, "operationName"),
+        ("fragment F on Viewer { name }", None, "has 0 operations"),
+    ],
+)
+async def test_which_operation_is_meant_must_be_clear(
+    hub: Running, query: str, name: str | None, words: str
+) -> None:
+    answer = await post(hub, {"query": query, "operationName": name})
+    assert answer.status_code == 400
+    assert words in answer.json()["errors"][0]["message"]
+    async with hub.socket() as socket:
+        payload = {"query": query, "operationName": name}
+        await say(socket, type="subscribe", id="1", payload=payload)
+        wrong = await hear(socket)
+        assert (wrong["type"], wrong["id"]) == ("error", "1")
+        assert words in wrong["payload"][0]["message"]
 
 
 async def test_get_is_for_queries_only(hub: Running) -> None:

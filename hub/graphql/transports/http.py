@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from graphql import GraphQLError, OperationDefinitionNode, parse
+from graphql import GraphQLError
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -16,7 +16,7 @@ from hub.errors import Code, Refused
 from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
-from hub.graphql.transports.requests import Asked, read_body, read_query_string
+from hub.graphql.transports.requests import Asked, operation_of, read_body, read_query_string
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -44,6 +44,7 @@ async def _answer(schema: Schema, make_context: MakeContext, request: Request) -
         if not media:
             raise _Turned(406, Code.INVALID, f"Accept one of {GRAPHQL}, {JSON}, {SSE}")
         asked = await _read(request)
+        operation = operation_of(asked)
         context = await make_context(request)
         _ = context.viewer
     except Refused as refused:
@@ -52,23 +53,22 @@ async def _answer(schema: Schema, make_context: MakeContext, request: Request) -
         kind = media[0] if media and media[0] != SSE else JSON
         return _json({"errors": [_formatted(refused)]}, kind, status)
 
-    wants_stream = media[0] == SSE or (SSE in media and _subscribes(asked))
+    wants_stream = media[0] == SSE or (SSE in media and operation is OperationType.SUBSCRIPTION)
     if wants_stream and request.method == "POST":
-        stream = _events(schema, asked, context)
-        return StreamingResponse(stream, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
+        events = _events(schema, asked, context)
+        return StreamingResponse(events, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
     kind = next((one for one in media if one != SSE), JSON)
-    return await _once(schema, asked, context, kind, request.method)
+    if operation is OperationType.SUBSCRIPTION:
+        stream = f"Accept {SSE}, or open a WebSocket"
+        wrong = Refused(Code.INVALID, "A subscription needs a stream", stream)
+        return _json({"errors": [_formatted(wrong)]}, kind, 400)
+    if request.method == "GET" and operation is OperationType.MUTATION:
+        wrong = Refused(Code.INVALID, "A mutation is not taken by GET", "POST it")
+        return _json({"errors": [_formatted(wrong)]}, kind, 405, {"Allow": "POST"})
+    return await _once(schema, asked, context, kind)
 
 
-async def _once(schema: Schema, asked: Asked, context: Context, kind: str, method: str) -> Response:
-    if _subscribes(asked):
-        refused = Refused(
-            Code.INVALID, "A subscription needs a stream", f"Accept {SSE}, or open a WebSocket"
-        )
-        return _json({"errors": [_formatted(refused)]}, kind, 400)
-    if method == "GET" and _operation(asked) is OperationType.MUTATION:
-        refused = Refused(Code.INVALID, "A mutation is not taken by GET", "POST it")
-        return _json({"errors": [_formatted(refused)]}, kind, 405, {"Allow": "POST"})
+async def _once(schema: Schema, asked: Asked, context: Context, kind: str) -> Response:
     result = await schema.execute(
         asked.query,
         variable_values=dict(asked.variables or {}),
@@ -179,26 +179,6 @@ def acceptable(accept: str) -> list[str]:
                 best[one] = max(best.get(one, offer), offer)
     chosen = [one for one in ours if one in best and best[one][0] > 0]
     return sorted(chosen, key=lambda one: best[one], reverse=True)
-
-
-def _operation(asked: Asked) -> OperationType | None:
-    """Find what kind of operation was asked for; None when the document says it badly."""
-    try:
-        document = parse(asked.query)
-    except (GraphQLError, RecursionError):
-        return None
-    operations = [
-        node for node in document.definitions if isinstance(node, OperationDefinitionNode)
-    ]
-    for node in operations:
-        named = node.name.value if node.name else None
-        if asked.operation_name is None or named == asked.operation_name:
-            return OperationType(node.operation.value)
-    return None
-
-
-def _subscribes(asked: Asked) -> bool:
-    return "subscription" in asked.query and _operation(asked) is OperationType.SUBSCRIPTION
 
 
 def _formatted(refused: Refused) -> Any:

@@ -18,7 +18,7 @@ from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import payload
-from hub.graphql.transports.requests import Asked, read_payload
+from hub.graphql.transports.requests import Asked, operation_of, read_payload
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
@@ -123,6 +123,11 @@ class Socket:
                 "Complete one, or open another socket",
                 {"limit": MOST_OPERATIONS},
             )
+        if isinstance(asked, Asked):
+            try:
+                operation_of(asked)
+            except Refused as refused:
+                asked = refused
         if isinstance(asked, Refused):
             await _send_errors(socket, id_, [_presented(asked)])
             return
