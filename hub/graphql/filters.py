@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
 import strawberry
 
@@ -70,6 +71,11 @@ class SignalFilter:
             if self.occurred_before
             else Always(),
         )
+
+
+FilterBy = Annotated[
+    SignalFilter | None, strawberry.argument(description="Only those that it lets through.")
+]
 
 
 def _in(field: Field, name: str, values: Sequence[str] | None) -> Condition:

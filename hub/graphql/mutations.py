@@ -12,6 +12,7 @@ from hub.connector import AccountRef, Draft, Page, PersonRef, why
 from hub.errors import Code
 from hub.graphql.context import Info
 from hub.graphql.enums import Severity
+from hub.graphql.relay import SourceName
 from hub.graphql.sources import Source, load_source
 from hub.graphql.types import Signal, signal_type
 from hub.ingest import Reading, ingest
@@ -75,6 +76,9 @@ class SyncSourceSuccess:
     source: Source = strawberry.field(description="The source.")
 
 
+Publication = Annotated[
+    PublishSignalInput, strawberry.argument(description="What to tell the company.")
+]
 PublishSignalResult = Annotated[
     PublishSignalSuccess | InvalidInput | Forbidden,
     strawberry.union("PublishSignalResult", description="What became of a publication."),
@@ -85,7 +89,7 @@ SyncSourceResult = Annotated[
 ]
 
 
-@strawberry.type
+@strawberry.type(description="What can be done.")
 class Mutation:
     @strawberry.mutation(
         description="Tell the company something: a need, an idea, thanks, news. It is scored and "
@@ -94,7 +98,7 @@ class Mutation:
     async def publish_signal(
         self,
         info: Info,
-        input: PublishSignalInput,  # noqa: A002 - the API's name
+        input: Publication,  # noqa: A002 - the API's name
     ) -> PublishSignalResult:
         viewer = info.context.viewer
         if not (viewer.roles or viewer.is_admin):
@@ -150,7 +154,7 @@ class Mutation:
     @strawberry.mutation(
         description="Poll a source now, also one that had stopped; takes the admin scope."
     )
-    async def sync_source(self, info: Info, name: str) -> SyncSourceResult:
+    async def sync_source(self, info: Info, name: SourceName) -> SyncSourceResult:
         if not info.context.viewer.is_admin:
             message = "This takes a key with the admin scope"
             return Forbidden(code=Code.FORBIDDEN, message=message)

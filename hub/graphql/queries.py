@@ -16,27 +16,26 @@ from hub.graphql.feed import (
     read_feed,
     read_signals,
 )
-from hub.graphql.filters import SignalFilter
+from hub.graphql.filters import FilterBy
 from hub.graphql.log import read_changes
 from hub.graphql.nodes import find_nodes
-from hub.graphql.relay import PAGE, Node
+from hub.graphql.relay import (
+    PAGE,
+    After,
+    Before,
+    First,
+    IdOf,
+    IdsOf,
+    Last,
+    MinScore,
+    Node,
+    RoleName,
+    SignalId,
+    SourceName,
+)
 from hub.graphql.roles import Role, role_type
 from hub.graphql.sources import Source, find_source, load_sources
 from hub.graphql.types import ChangeConnection, Relevance, Signal, relevance_type, signal_type
-
-First = Annotated[
-    int | None, strawberry.argument(description="So many from the front; 100 at most.")
-]
-After = Annotated[str | None, strawberry.argument(description="Only what follows this cursor.")]
-Last = Annotated[int | None, strawberry.argument(description="So many from the back; 100 at most.")]
-BeforeCursor = Annotated[
-    str | None, strawberry.argument(description="Only what precedes this cursor.")
-]
-RoleName = Annotated[str, strawberry.argument(description="One of your roles, by name.")]
-MinScore = Annotated[
-    float | None,
-    strawberry.argument(description="From this score on; by default the role's own threshold."),
-]
 
 
 @strawberry.type(description="Who is asking, and as what.")
@@ -55,7 +54,10 @@ class Decision:
     text: str = strawberry.field(description="The decision in words.")
 
 
-@strawberry.type
+OrderBy = Annotated[Order, strawberry.argument(description="In which order.")]
+
+
+@strawberry.type(description="What can be asked.")
 class Query:
     @strawberry.field(description="Who am I, and as what may I ask.")
     def viewer(self, info: Info) -> Viewer:
@@ -69,15 +71,15 @@ class Query:
         )
 
     @strawberry.field(description="Find anything again by its id; null where it is not, for you.")
-    async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002
+    async def node(self, info: Info, id: IdOf) -> Node | None:  # noqa: A002
         return (await find_nodes(info, [str(id)]))[0]
 
     @strawberry.field(description="Find many by id, in the order asked; 100 at most.")
-    async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
+    async def nodes(self, info: Info, ids: IdsOf) -> list[Node | None]:
         return await find_nodes(info, [str(id_) for id_ in ids])
 
     @strawberry.field(description="One signal; null where it is not, for you.")
-    async def signal(self, info: Info, id: strawberry.ID) -> Signal | None:  # noqa: A002
+    async def signal(self, info: Info, id: IdOf) -> Signal | None:  # noqa: A002
         found = await info.context.loaders.signal.load(str(id))
         return signal_type(found) if found else None
 
@@ -85,12 +87,12 @@ class Query:
     async def signals(
         self,
         info: Info,
-        filter: SignalFilter | None = None,  # noqa: A002 - the API's name
-        order_by: Order = Order.NEWEST,
+        filter: FilterBy = None,  # noqa: A002 - the API's name
+        order_by: OrderBy = Order.NEWEST,
         first: First = None,
         after: After = None,
         last: Last = None,
-        before: BeforeCursor = None,
+        before: Before = None,
     ) -> SignalConnection:
         wanted = filter.condition() if filter else None
         visible = info.context.visible
@@ -106,7 +108,7 @@ class Query:
         first: First = None,
         after: After = None,
         last: Last = None,
-        before: BeforeCursor = None,
+        before: Before = None,
     ) -> FeedConnection:
         return await read_feed(info, role, min_score, Part(first, after, last, before))
 
@@ -125,7 +127,7 @@ class Query:
         return await load_sources(info)
 
     @strawberry.field(description="One source by name.")
-    async def source(self, info: Info, name: str) -> Source | None:
+    async def source(self, info: Info, name: SourceName) -> Source | None:
         _ = info.context.viewer
         return await find_source(info, name)
 
@@ -137,7 +139,7 @@ class Query:
         ]
 
     @strawberry.field(description="One of your roles by name.")
-    def role(self, info: Info, name: str) -> Role | None:
+    def role(self, info: Info, name: RoleName) -> Role | None:
         who, known = info.context.viewer, info.context.config.roles
         role = known.get(name)
         return role_type(role) if role and (who.is_admin or name in who.roles) else None
@@ -145,7 +147,7 @@ class Query:
     @strawberry.field(
         description="Why each of your roles did or did not get a signal; all roles for admins."
     )
-    async def decisions(self, info: Info, signal: strawberry.ID) -> list[Decision]:
+    async def decisions(self, info: Info, signal: SignalId) -> list[Decision]:
         who = info.context.viewer
         if await info.context.loaders.signal.load(str(signal)) is None:
             raise Refused(Code.NOT_FOUND, f"There is no signal {signal} that you may see")

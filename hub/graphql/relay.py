@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import strawberry
@@ -13,6 +13,23 @@ from hub.store.pages import Found, Key, Window
 
 PAGE = 20
 LARGEST_PAGE = 100
+
+# The arguments that many fields share, each described once.
+First = Annotated[
+    int | None, strawberry.argument(description="So many from the front; 100 at most.")
+]
+After = Annotated[str | None, strawberry.argument(description="Only what follows this cursor.")]
+Last = Annotated[int | None, strawberry.argument(description="So many from the back; 100 at most.")]
+Before = Annotated[str | None, strawberry.argument(description="Only what precedes this cursor.")]
+RoleName = Annotated[str, strawberry.argument(description="One of your roles, by name.")]
+MinScore = Annotated[
+    float | None,
+    strawberry.argument(description="From this score on; by default the role's own threshold."),
+]
+IdOf = Annotated[strawberry.ID, strawberry.argument(description="The id.")]
+IdsOf = Annotated[list[strawberry.ID], strawberry.argument(description="The ids; 100 at most.")]
+SignalId = Annotated[strawberry.ID, strawberry.argument(description="The signal's id.")]
+SourceName = Annotated[str, strawberry.argument(description="The source's name in hub.toml.")]
 
 
 @strawberry.interface(description="Anything with an id that `node` finds again.")

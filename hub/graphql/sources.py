@@ -8,7 +8,7 @@ from hub.config import HUB_SOURCE
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import State
-from hub.graphql.relay import PAGE, Node, window
+from hub.graphql.relay import PAGE, After, First, Node, window
 from hub.signals import now
 from hub.store.quarantine import quarantined
 from hub.store.sources import Standing, standings
@@ -65,7 +65,7 @@ class Source(Node):
         description="The records that could not be read, newest first; takes the admin scope."
     )
     async def quarantine(
-        self, info: Info, first: int = PAGE, after: strawberry.ID | None = None
+        self, info: Info, first: First = PAGE, after: After = None
     ) -> list[Quarantined]:
         info.context.admin()
         size = window("quarantine", (str,), first, None, None, None).size

@@ -9,9 +9,8 @@ import strawberry
 from hub.access import Condition, all_of, holds
 from hub.graphql.context import Info
 from hub.graphql.feed import feed_visible, least_score
-from hub.graphql.filters import SignalFilter
-from hub.graphql.queries import MinScore, RoleName
-from hub.graphql.relay import log_cursor, read_log_cursor
+from hub.graphql.filters import FilterBy
+from hub.graphql.relay import MinScore, RoleName, log_cursor, read_log_cursor
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.signals import ChangeType, Facts
 from hub.store import log
@@ -84,7 +83,7 @@ SignalEvent = Annotated[
 ]
 
 
-@strawberry.type
+@strawberry.type(description="What can be followed live.")
 class Subscription:
     @strawberry.subscription(description="A role's feed as it changes.")
     async def feed(
@@ -123,7 +122,7 @@ class Subscription:
     async def signals(
         self,
         info: Info,
-        filter: SignalFilter | None = None,  # noqa: A002 - the API's name
+        filter: FilterBy = None,  # noqa: A002 - the API's name
         after: FromCursor = None,
     ) -> AsyncGenerator[SignalEvent, None]:
         wanted: list[Condition] = [filter.condition()] if filter else []

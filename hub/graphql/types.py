@@ -18,7 +18,19 @@ from hub.graphql.enums import (
     Severity,
     Status,
 )
-from hub.graphql.relay import Node, PageInfo, log_cursor, page_info, window, write_cursor
+from hub.graphql.relay import (
+    After,
+    Before,
+    First,
+    Last,
+    Node,
+    PageInfo,
+    RoleName,
+    log_cursor,
+    page_info,
+    window,
+    write_cursor,
+)
 from hub.graphql.sources import Source, load_source
 from hub.store.log import Change as LogChange
 from hub.store.pages import history_page
@@ -114,7 +126,7 @@ class Signal(Node):
         return await load_source(info, self.source_name)
 
     @strawberry.field(description="How much it matters to one of your roles, and why.")
-    async def relevance(self, info: Info, role: str) -> Relevance | None:
+    async def relevance(self, info: Info, role: RoleName) -> Relevance | None:
         info.context.role(role)
         found = await info.context.loaders.relevance.load(str(self.id))
         return relevance_type(found[role]) if role in found else None
@@ -123,10 +135,10 @@ class Signal(Node):
     async def history(
         self,
         info: Info,
-        first: int | None = None,
-        after: str | None = None,
-        last: int | None = None,
-        before: str | None = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> ChangeConnection:
         part = window("log", (int,), first, after, last, before)
         async with info.context.runtime.store.read() as connection:
