@@ -1,0 +1,299 @@
+"""Slack: what is said in channels and their threads; edits and deletions while it is young.
+
+The app needs channels:history, channels:read, users:read and users:read.email (for private
+channels groups:history and groups:read), and has to be invited into each channel.
+https://docs.slack.dev/reference/methods/conversations.history (and .replies)
+"""
+
+import html
+import re
+from collections.abc import AsyncIterator, Iterable
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import AwareDatetime, Field
+
+from hub.connector import (
+    Api,
+    AuthFailed,
+    BadRecord,
+    Bearer,
+    Classification,
+    Connector,
+    Cursor,
+    Draft,
+    Endpoint,
+    Http,
+    Page,
+    PersonRef,
+    RateLimited,
+    SecretStr,
+    SourceError,
+    SourceMisbehaved,
+    Status,
+)
+
+_PAGE = 200  # what Slack recommends; how many come is for Slack to say
+_SIGN_IN = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
+_ID = re.compile(r"[CDG][A-Z0-9]{8,}")
+_TS = re.compile(r"\d{1,11}\.\d{6}")
+_LINK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREAD = {"from": "0", "top": "0", "known": {}, "threads": {}, "deep": _EPOCH.isoformat()}
+State: TypeAlias = dict[str, Any]
+
+
+class Slack(Connector):
+    token: SecretStr
+    channels: Annotated[tuple[str, ...], Field(min_length=1)]
+    """By name (`general`) or by id (`C012AB3CD`)."""
+    url: str = "https://slack.com/api"
+    since: AwareDatetime | None = None
+    """Read nothing older; else all that Slack still shows."""
+    look_back: timedelta = timedelta(hours=1)
+    """How old a message may be whose edit or deletion is looked for at every poll."""
+    threads: timedelta = timedelta(days=3)
+    """How old a message may be whose thread is watched, if it is older every `threads_every`."""
+    threads_every: timedelta = timedelta(minutes=10)
+    decision_markers: tuple[str, ...] = ("decision:", ":decision:")
+    """A message that starts with one of these is a decision."""
+    skip: tuple[str, ...] = ("channel_", "group_", "bot_add", "bot_remove", "pinned_", "reminder_")
+    """Subtypes that begin so are noise: https://docs.slack.dev/reference/events/message#subtypes"""
+    bots: bool = False
+    """Whether to read what apps write, too."""
+    per_minute: Annotated[int, Field(ge=1)] = 50
+    """Tier 3: https://docs.slack.dev/apis/web-api/rate-limits"""
+
+    kinds: ClassVar[frozenset[str]] = frozenset({"chat.message", "chat.decision"})
+
+    def endpoint(self) -> Endpoint:
+        return Http(self.url, Bearer(self.token), self.per_minute, says_no=_refusal)
+
+    async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        saved: State = {"ids": {}, "channels": {}} | deepcopy(dict(cursor))
+        # Names are read anew when there is news: a channel may have been made private since.
+        state, names, refused = deepcopy(saved), State(people={}), None
+        for name, channel in (await self._ids(api, state["ids"])).items():
+            mine = state["channels"].setdefault(channel, deepcopy(_UNREAD))
+            try:
+                async for fresh in self._channel(api, channel, mine):
+                    await self._learn(api, channel, names)
+                    saved = deepcopy(state)
+                    yield Page.read(fresh, partial(self._draft, names, channel), saved, more=True)
+            except SourceMisbehaved as error:  # one closed channel does not silence the others
+                refused = SourceMisbehaved(f"{name}: {error.message}", error.suggestion)
+                state = deepcopy(saved)  # without what was read and not told
+        if refused:
+            raise refused
+        yield Page((), state)
+
+    async def _ids(self, api: Api, known: dict[str, str]) -> dict[str, str]:
+        wanted = [name.removeprefix("#") for name in self.channels]
+        if any(name not in known and not _ID.fullmatch(name) for name in wanted):
+            types = "public_channel,private_channel"
+            async for body in _pages(api, "conversations.list", types=types):
+                found = {channel.get("name"): channel["id"] for channel in body["channels"]}
+                known |= {name: found[name] for name in wanted if name in found.keys() - known}
+        # A name once found stays with its channel; of one that is not found Slack says so.
+        return {name: known.get(name, name) for name in wanted}
+
+    async def _channel(self, api: Api, channel: str, mine: State) -> AsyncIterator[list[Any]]:
+        """Walk down from the newest message; only at the bottom does the watermark move."""
+        window = mine.setdefault("window", self._window(mine))
+        async for fresh in self._threads(api, channel, mine):  # where an earlier walk was cut off
+            yield fresh
+        where = {"channel": channel, "oldest": window["oldest"], "latest": window["latest"]}
+        if not window["end"]:
+            async for body in _pages(api, "conversations.history", **where):
+                messages = body["messages"]
+                times = sorted(filter(None, map(_ts_of, messages)), key=Decimal)
+                window["latest"] = next(iter(times), window["latest"])
+                window["top"] = max([window["top"], *times[-1:]], key=Decimal)
+                window["todo"] = self._changed(mine, messages)
+                window["end"] = not body["after"]
+                fresh = self._sift(mine, messages, mine["from"])
+                if fresh:
+                    yield fresh[::-1]
+                async for fresh in self._threads(api, channel, mine):
+                    yield fresh
+        top = Decimal(window["top"])
+        floor, oldest = max(top - _ts(self.look_back), Decimal(0)), top - _ts(self.threads)
+        gone = [ts for ts, mark in mine["known"].items() if mark[2] == ts]
+        deleted = [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
+        known = (mine["known"] | window["seen"]).items()
+        mine |= {"from": f"{floor:.6f}", "top": window["top"]}
+        mine["known"] = {ts: mark for ts, mark in known if Decimal(ts) > floor}
+        mine["threads"] = {ts: at for ts, at in mine["threads"].items() if Decimal(ts) > oldest}
+        mine["deep"] = mine.pop("window")["deep"]
+        if deleted:
+            yield deleted
+
+    def _window(self, mine: State) -> State:
+        """Begin a walk: as far as edits are looked for, at times as far as replies are."""
+        now, oldest, deep = datetime.now(UTC), Decimal(mine["from"]), mine["deep"]
+        if now - datetime.fromisoformat(deep) >= self.threads_every:
+            oldest = min(oldest, Decimal(mine["top"]) - _ts(self.threads))
+            deep = now.isoformat()
+        oldest = max(oldest, _ts(self.since or _EPOCH))
+        # `latest` always: without, the method's predecessor gave the messages closest to `oldest`.
+        ends = {"oldest": f"{oldest:.6f}", "latest": f"{_ts(now + timedelta(minutes=1)):.6f}"}
+        return ends | {"top": mine["top"], "seen": {}, "todo": {}, "end": False, "deep": deep}
+
+    def _sift(self, mine: State, messages: Iterable[Any], since: str) -> list[Any]:
+        """Take down which versions are there; find those that are new, or cannot be read."""
+        fresh, window = [], mine["window"]
+        for message in messages:
+            if not (ts := _ts_of(message)):
+                fresh.append(message)
+            elif message.get("subtype") != "tombstone":  # the rest of a deleted one with replies
+                mark = self._mark(message)
+                before = mine["known"].pop(ts, window["seen"].get(ts))
+                is_app = bool(message.get("bot_id"))
+                if is_app <= self.bots and not str(message.get("subtype")).startswith(self.skip):
+                    window["seen"][ts] = mark
+                    is_old = Decimal(ts) <= Decimal(since) and mark[0] == ts
+                    fresh += [message] if mark != before and not is_old else []
+        floor = Decimal(window["top"]) - _ts(self.look_back)
+        window["seen"] = {ts: mark for ts, mark in window["seen"].items() if Decimal(ts) > floor}
+        return fresh
+
+    def _changed(self, mine: State, messages: Iterable[Any]) -> State:
+        """Find the parents whose replies have to be read, and what told so."""
+        window, changed = mine["window"], State()
+        young = Decimal(window["top"]) - _ts(self.look_back)
+        for message in filter(_ts_of, messages):
+            last = _ts_of({"ts": message.get("latest_reply")})
+            now = [last, message.get("reply_count") or 0]
+            # An edited reply changes neither: look again, though not at each poll.
+            again = window["deep"] != mine["deep"] and last and Decimal(last) > young
+            if again or now != mine["threads"].get(message["ts"], ["", 0]):
+                changed[message["ts"]] = now
+        return changed
+
+    async def _threads(self, api: Api, channel: str, mine: State) -> AsyncIterator[list[Any]]:
+        todo = mine["window"]["todo"]
+        watched = Decimal(mine["window"]["top"]) - _ts(self.threads)
+        for parent, now in list(todo.items()):
+            oldest = min(mine["threads"].get(parent, [""])[0] or parent, mine["from"], key=Decimal)
+            where, fresh = {"channel": channel, "ts": parent, "oldest": oldest}, list[Any]()
+            async for body in _pages(api, "conversations.replies", **where):
+                messages = body.get("messages") or ()  # with the parent, whatever `oldest` is
+                fresh += self._sift(mine, (one for one in messages if _ts_of(one) != parent), "0")
+            gone = [ts for ts, mark in mine["known"].items() if mark[2] == parent]
+            fresh += [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
+            mine["threads"] |= {parent: now} if Decimal(parent) > watched else {}
+            del todo[parent]
+            if fresh:
+                yield fresh
+
+    def _mark(self, message: State) -> list[str]:
+        """Tell the version, the kind and the thread: what to compare, and what a deletion needs."""
+        ts, text = message["ts"], str(message.get("text")).lstrip("*_~ ").lower()
+        decided = text.startswith(tuple(marker.lower() for marker in self.decision_markers))
+        kind = "chat.decision" if decided else "chat.message"
+        return [_ts_of(message.get("edited")) or ts, kind, str(message.get("thread_ts") or ts)]
+
+    async def _learn(self, api: Api, channel: str, names: State) -> None:
+        if "site" not in names:
+            names["site"] = (await api.get("auth.test"))["url"].rstrip("/")
+            async for body in _pages(api, "users.list"):
+                names["people"] |= {user["id"]: user for user in body["members"]}
+        if channel not in names:
+            names[channel] = (await api.get("conversations.info", channel=channel))["channel"]
+
+    def _draft(self, names: State, channel: str, message: State) -> Draft:
+        if not (ts := _ts_of(message)):
+            raise BadRecord("a message without a readable ts")
+        version, kind, thread = message.get("was") or self._mark(message)
+        info, is_gone = names[channel], "was" in message
+        text = _text(message, names["people"])
+        place = info.get("name") or _name(names["people"].get(info.get("user"), {}), channel)
+        # What does not say that it is public is not: `is_private` is missing for direct messages.
+        is_open = info.get("is_private") is False and not info.get("is_mpim")
+        link = f"{names['site']}/archives/{channel}/p{ts.replace('.', '')}"
+        return Draft(
+            kind=kind,
+            external_id=f"{channel}/{ts}",
+            revision=f"{version}-deleted" if is_gone else version,
+            revised_at=max(_when(version), datetime.now(UTC)) if is_gone else _when(version),
+            occurred_at=_when(ts),
+            title=next(filter(None, map(str.strip, text.split("\n"))), "A message without text"),
+            body=text or None,
+            url=link if thread == ts else f"{link}?thread_ts={thread}&cid={channel}",
+            status=Status.DELETED if is_gone else Status.INFORMATION,
+            classification=Classification.INTERNAL if is_open else Classification.RESTRICTED,
+            author=_author(message, names["people"]),
+            labels=(place,),
+            attributes={"channel": place, "channel_id": channel, "user_id": message.get("user")},
+            thread=f"{channel}/{thread}",
+        )
+
+
+def _text(message: State, people: State) -> str:
+    def said(link: re.Match[str]) -> str:
+        sign, target, label = link.groups()
+        if sign == "@":
+            return f"@{label or _name(people.get(target, {}), target)}"
+        if sign:  # "#": a channel, "!": @here, a group of users, a date
+            return f"#{label or target}" if sign == "#" else label or f"@{target.partition('^')[0]}"
+        return f"{label} ({target})" if label and label not in target else target
+
+    parts = [*(message.get("attachments") or ()), *(message.get("files") or ())]
+    shown = (part.get("fallback") or part.get("name") or "" for part in parts)
+    return html.unescape(_LINK.sub(said, message.get("text") or "\n".join(shown))).strip()
+
+
+def _author(message: State, people: State) -> PersonRef | None:
+    handle = message.get("user") or message.get("bot_id") or ""
+    told = message.get("user_profile") or message.get("bot_profile") or {}
+    person = people.get(handle) or told  # who is not in the list is a guest from another company
+    name, email = _name(person | message, handle), (person.get("profile") or {}).get("email")
+    return PersonRef(name=name[:300], email=email or None, handle=handle) if handle else None
+
+
+def _name(person: State, otherwise: Any) -> str:
+    told = (person.get("profile") or {}) | person
+    return str(next(filter(None, map(told.get, ("username", "real_name", "name"))), otherwise))
+
+
+def _ts_of(message: Any) -> str:
+    ts = message.get("ts") if isinstance(message, dict) else None
+    return ts if isinstance(ts, str) and _TS.fullmatch(ts) else ""
+
+
+def _ts(time: datetime | timedelta) -> Decimal:
+    """Count the seconds exactly: a float would lose the digits that tell messages apart."""
+    since = time - _EPOCH if isinstance(time, datetime) else time
+    return Decimal(since // timedelta(microseconds=1)) / 1_000_000
+
+
+def _when(ts: str) -> datetime:
+    return _EPOCH + timedelta(microseconds=int(Decimal(ts) * 1_000_000))
+
+
+async def _pages(api: Api, method: str, **params: Any) -> AsyncIterator[State]:
+    after: str | None = None
+    while True:
+        body = await api.get(method, limit=_PAGE, cursor=after, **params)
+        before, after = after, (body.get("response_metadata") or {}).get("next_cursor")
+        yield body | {"after": after}
+        if not after:  # the only sign of the end: a short or an empty page is none
+            return
+        if after == before:
+            raise SourceMisbehaved(f"{method} sends the same page again and again")
+
+
+def _refusal(body: Any) -> SourceError | None:
+    """Find a refusal: https://docs.slack.dev/apis/web-api/#responses."""
+    told = body if isinstance(body, dict) else {"error": "what is no object"}
+    error = str(told.get("error"))
+    if told.get("ok") or error == "thread_not_found":  # just deleted: a thread without messages
+        return None
+    if error == "ratelimited":
+        return RateLimited("Slack says ratelimited")
+    if error in _SIGN_IN:
+        return AuthFailed(f"Slack says {error}", "Install the app again and give its new bot token")
+    return SourceMisbehaved(f"Slack says {error} {told.get('needed') or ''}".strip())

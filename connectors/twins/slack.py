@@ -1,0 +1,326 @@
+"""A Slack workspace: channels, people, messages, threads, edits and what deletions leave behind.
+
+Written down from the vendor's pages:
+- https://docs.slack.dev/reference/methods/conversations.history (and .replies, .list, .info)
+- https://docs.slack.dev/reference/methods/users.list
+- https://docs.slack.dev/apis/web-api/pagination · https://docs.slack.dev/apis/web-api/rate-limits
+"""
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from typing import Any, ClassVar, TypeAlias
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from connectors import twins
+from connectors.twins import Allowed, Check, moment
+
+Record: TypeAlias = dict[str, Any]
+
+_TEAM = "T000000001"
+_SITE = "https://acme.slack.example/"
+_PEOPLE = ("Jane Doe", "Omar Haddad", "Mei Lin", "Tomás Rivera")
+_SAID = (
+    "The new onboarding is live, please have a look",
+    "Decision: we ship the release on Thursday",
+    "Who knows the customer at Globex?",
+    "Kudos to support for the weekend :clap:",
+)
+
+
+class Twin(twins.Twin):
+    connector: ClassVar[str] = "slack"
+
+    def __init__(self, *, token: str = "xoxb-twin", page: int = 999) -> None:  # noqa: S107 - opens nothing
+        """Answer with `page` records at most, however many are asked for, as Slack may."""
+        self.token, self.page = token, page
+        self.channels: dict[str, Record] = {}
+        self.users: dict[str, Record] = {}
+        self.messages: dict[str, dict[str, Record]] = {}
+        self.refusals: list[str] = []
+        """What Slack says to the next requests in place of an answer: `ratelimited`."""
+        self.asked: list[str] = []
+        self._numbers = count(1)
+        super().__init__()
+
+    def table(self) -> tuple[Allowed, ...]:
+        paged: dict[str, Check] = {"cursor": bool, "limit": str.isdigit}
+        ends = {"latest": _is_number, "oldest": _is_number, "inclusive": _is_flag}
+        window: dict[str, Check] = {"channel": bool, **ends, **paged}
+        kinds: dict[str, Check] = {"types": _are_types, "exclude_archived": _is_flag, **paged}
+        need = frozenset({"channel"})
+        return (
+            Allowed("GET", "/api/auth.test", self._auth),
+            Allowed("GET", "/api/users.list", self._users, paged),
+            Allowed("GET", "/api/conversations.list", self._conversations, kinds),
+            Allowed("GET", "/api/conversations.info", self._info, {"channel": bool}, need),
+            Allowed("GET", "/api/conversations.history", self._history, window, need),
+            Allowed(
+                "GET",
+                "/api/conversations.replies",
+                self._replies,
+                window | {"ts": bool},
+                need | {"ts"},
+            ),
+        )
+
+    def settings(self, url: str) -> dict[str, Any]:
+        names = [channel.get("name") or channel["id"] for channel in self.channels.values()] or [
+            "general"
+        ]
+        return {"url": f"{url}/api", "token": self.token, "channels": names, "per_minute": 60_000}
+
+    def refuse(self, request: Request) -> Response | None:
+        """Say no with 200 and a word, except to who asks too often."""
+        self.asked.append(f"{request.url.path.rpartition('/')[2]}?{request.url.query}")
+        given = request.headers.get("authorization", "")
+        if not given.startswith("Bearer "):
+            return _no("not_authed")
+        if given != f"Bearer {self.token}":
+            return _no("invalid_auth")
+        if not self.refusals:
+            return None
+        error = self.refusals.pop(0)
+        if error == "ratelimited":
+            return JSONResponse({"ok": False, "error": error}, 429, {"retry-after": "30"})
+        return _no(error)
+
+    def emit(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Say something, or change (`edit`) or delete what has been said, both by its ts.
+
+        `private` makes the channel private; `subtype`, `bot_id` and `files` are kept as given.
+        """
+        at = moment(record)
+        if changed := record.get("edit") or record.get("delete"):
+            channel = next(
+                name
+                for name in (self._channel(record) if "channel" in record else "", *self.messages)
+                if changed in self.messages.get(name, {})
+            )
+            return self._change(channel, changed, record, at)
+        number = next(self._numbers)
+        channel = self._channel(record)
+        said = self.messages[channel]
+        ts = _free(at, said)
+        said[ts] = {
+            "type": "message",
+            "ts": ts,
+            "user": self._user(record.get("user") or _PEOPLE[number % len(_PEOPLE)]),
+            "text": record.get("text", record.get("title", _SAID[number % len(_SAID)])),
+            "team": _TEAM,
+            "client_msg_id": f"00000000-0000-4000-8000-{number:012d}",
+        }
+        for name in ("thread_ts", "subtype", "bot_id", "files", "username"):
+            if name in record:
+                said[ts][name] = record[name]
+        if "thread_ts" in record:
+            said[ts]["parent_user_id"] = said[record["thread_ts"]]["user"]
+        return {"channel": channel, **said[ts]}
+
+    def _change(
+        self, channel: str, ts: str, record: Mapping[str, Any], at: datetime
+    ) -> dict[str, Any]:
+        said = self.messages[channel]
+        message = said[ts]
+        if record.get("delete"):
+            del said[ts]
+            if any(reply.get("thread_ts") == ts for reply in said.values()):
+                gone = {"subtype": "tombstone", "user": "USLACKBOT", "hidden": True}
+                said[ts] = message | gone | {"text": "This message was deleted."}
+            return {"channel": channel, "deleted_ts": ts}
+        edited = _free(at, {ts, message.get("edited", {}).get("ts")})
+        message["text"] = record.get("text", record.get("title", "Edited"))
+        message["edited"] = {"user": message["user"], "ts": edited}
+        return {"channel": channel, **message}
+
+    def _channel(self, record: Mapping[str, Any]) -> str:
+        name = str(record.get("channel", "general")).removeprefix("#")
+        for channel in self.channels.values():
+            if name in {channel["id"], channel.get("name")}:
+                break
+        else:
+            if re.fullmatch(r"[CDG][A-Z0-9]{8,}", name):
+                raise KeyError(name)
+            channel = self._open(name)
+        if "private" in record:
+            channel["is_private"] = record["private"]
+        return str(channel["id"])
+
+    def _open(self, name: str) -> Record:
+        """Open a channel, or a conversation with `@somebody`."""
+        number = next(self._numbers)
+        channel: Record = {"created": 1_700_000_000, "is_archived": False}
+        if name.startswith("@"):
+            user = self._user(name[1:])
+            channel |= {"id": f"D{number:09d}", "is_im": True, "user": user}
+        else:
+            channel |= {"id": f"C{number:09d}", "name": name, "name_normalized": name}
+            channel |= {"is_channel": True, "is_im": False, "is_mpim": False, "is_private": False}
+            channel |= {"is_member": True, "is_general": name == "general", "num_members": 4}
+        self.messages[channel["id"]] = {}
+        self.channels[channel["id"]] = channel
+        return channel
+
+    def _user(self, given: str | Mapping[str, str]) -> str:
+        name = given if isinstance(given, str) else given["name"]
+        if name in self.users:
+            return name
+        for user in self.users.values():
+            if user["real_name"] == name:
+                return str(user["id"])
+        handle = re.sub(r"\W+", ".", name.lower()).strip(".")
+        email = f"{handle}@acme.example" if isinstance(given, str) else given.get("email")
+        number = next(self._numbers)
+        self.users[f"U{number:09d}"] = {
+            "id": f"U{number:09d}",
+            "team_id": _TEAM,
+            "name": handle,
+            "real_name": name,
+            "deleted": False,
+            "is_bot": False,
+            "updated": 1_700_000_000,
+            "profile": {"real_name": name, "display_name": handle, "email": email},
+        }
+        return f"U{number:09d}"
+
+    async def _auth(self, request: Request) -> Response:
+        del request
+        return _yes(url=_SITE, team="Acme", user="hub", team_id=_TEAM, user_id="U0HUB")
+
+    async def _users(self, request: Request) -> Response:
+        return self._paged(request, "user", members=list(self.users.values()))
+
+    async def _conversations(self, request: Request) -> Response:
+        types = request.query_params.get("types", "public_channel").split(",")
+        found = [channel for channel in self.channels.values() if _type(channel) in types]
+        return self._paged(request, "team", channels=found)
+
+    async def _info(self, request: Request) -> Response:
+        channel = self.channels.get(request.query_params["channel"])
+        return _yes(channel=channel) if channel else _no("channel_not_found")
+
+    async def _history(self, request: Request) -> Response:
+        """Show what was said in the channel itself, newest first."""
+        channel = request.query_params["channel"]
+        if refused := self._cannot_read(channel):
+            return refused
+        found = [m for m in self.messages[channel].values() if not _is_only_reply(m)]
+        found = sorted(_within(request, found), key=_time, reverse=True)
+        return self._paged(
+            request, "next_ts", messages=[self._seen(channel, message) for message in found]
+        )
+
+    async def _replies(self, request: Request) -> Response:
+        """Show a thread: its parent, whatever the bounds, then the replies, oldest first."""
+        channel, parent = request.query_params["channel"], request.query_params["ts"]
+        if refused := self._cannot_read(channel):
+            return refused
+        said = self.messages[channel]
+        if parent not in said:
+            return _no("thread_not_found")
+        replies = sorted(_within(request, _replies_to(parent, said)), key=_time)
+        return self._paged(
+            request,
+            "next_ts",
+            messages=[self._seen(channel, message) for message in (said[parent], *replies)],
+        )
+
+    def _paged(self, request: Request, name: str, **listed: list[Record]) -> Response:
+        """Answer with a page of one list; `next_cursor` names the record that comes next."""
+        [(what, found)] = listed.items()
+        asked, key = request.query_params, "ts" if what == "messages" else "id"
+        try:
+            kind, _, next_up = (
+                b64decode(asked.get("cursor", ""), validate=True).decode().partition(":")
+            )
+        except ValueError:
+            return _no("invalid_cursor")
+        if kind not in {"", name}:
+            return _no("invalid_cursor")
+        is_down = len(found) > 1 and found[0][key] > found[-1][key]
+        passed = [one[key] > next_up if is_down else one[key] < next_up for one in found]
+        start = sum(passed) if next_up else 0
+        end = start + min(int(asked.get("limit", "100")), self.page)
+        after = f"{name}:{found[end][key]}" if end < len(found) else ""
+        facts: Record = {what: found[start:end], "has_more": bool(after)}
+        facts["response_metadata"] = {"next_cursor": b64encode(after.encode()).decode()}
+        return _yes(**facts)
+
+    def _cannot_read(self, channel: str) -> Response | None:
+        if channel not in self.channels:
+            return _no("channel_not_found")
+        return None if self.channels[channel].get("is_member", True) else _no("not_in_channel")
+
+    def _seen(self, channel: str, message: Record) -> Record:
+        """Add to a parent what Slack tells of its thread."""
+        replies = _replies_to(message["ts"], self.messages[channel])
+        if not replies:
+            return dict(message)
+        users = list(dict.fromkeys(reply["user"] for reply in replies))
+        return message | {
+            "thread_ts": message["ts"],
+            "reply_count": len(replies),
+            "reply_users": users,
+            "reply_users_count": len(users),
+            "latest_reply": max(replies, key=_time)["ts"],
+        }
+
+
+def _time(message: Record) -> Decimal:
+    return Decimal(message["ts"])
+
+
+def _replies_to(parent: str, said: Mapping[str, Record]) -> list[Record]:
+    return [m for m in said.values() if m.get("thread_ts") == parent != m["ts"]]
+
+
+def _within(request: Request, found: list[Record]) -> list[Record]:
+    """Keep what lies between the bounds, without them unless `inclusive`."""
+    asked = request.query_params
+    oldest, latest = Decimal(asked.get("oldest", "0")), Decimal(asked.get("latest", "9999999999"))
+    ends = {oldest, latest} if asked.get("inclusive") in {"true", "1"} else set()
+    return [m for m in found if oldest < _time(m) < latest or _time(m) in ends]
+
+
+def _is_only_reply(message: Record) -> bool:
+    is_reply = message.get("thread_ts", message["ts"]) != message["ts"]
+    return is_reply and message.get("subtype") != "thread_broadcast"
+
+
+def _free(at: datetime, taken: Container[str]) -> str:
+    """Make the ts of a moment: no two messages of a channel have the same."""
+    micros = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    while (ts := f"{micros // 1_000_000}.{micros % 1_000_000:06d}") in taken:
+        micros += 1
+    return ts
+
+
+def _type(channel: Record) -> str:
+    if channel.get("is_im"):
+        return "im"
+    return "private_channel" if channel["is_private"] else "public_channel"
+
+
+def _is_flag(value: str) -> bool:
+    return value in {"true", "false", "1", "0"}
+
+
+def _is_number(value: str) -> bool:
+    return bool(re.fullmatch(r"\d+(\.\d+)?", value))
+
+
+def _are_types(value: str) -> bool:
+    return set(value.split(",")) <= {"public_channel", "private_channel", "mpim", "im"}
+
+
+def _yes(**facts: Any) -> Response:
+    return JSONResponse({"ok": True, **facts})
+
+
+def _no(error: str) -> Response:
+    return JSONResponse({"ok": False, "error": error})
