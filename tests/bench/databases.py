@@ -39,7 +39,7 @@ class Databases:
     folder: Path
     stack: AsyncExitStack
     filled: dict[str, Filled] = field(default_factory=dict)
-    _postgres: Postgres | None = field(default=None)
+    postgres: Postgres | None = None
 
     async def new(self, engine: str) -> str:
         """Make a migrated database and give its URL, as HUB_DATABASE takes it."""
@@ -47,10 +47,10 @@ class Databases:
         if engine == "sqlite":
             url = f"sqlite:///{self.folder}/{name}.db"
         else:
-            if self._postgres is None:
-                self._postgres = self.stack.enter_context(Postgres())
-            url = self._postgres.database(name)
-            connection = await asyncpg.connect(self._postgres.url)
+            if self.postgres is None:
+                self.postgres = self.stack.enter_context(Postgres())
+            url = self.postgres.database(name)
+            connection = await asyncpg.connect(self.postgres.url)
             try:
                 await connection.execute(f"CREATE DATABASE {name}")
             finally:

@@ -1,12 +1,13 @@
 """Asks over many connections at once, as lightly as Python can: the servers are what is measured.
 
-    python -m tests.bench.load, then a line of JSON for each volley (see `Volley`)
+python -m tests.bench.load, then a line of JSON for each volley (see `Volley`)
 """
 
 import asyncio
 import sys
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
@@ -27,7 +28,6 @@ class Volley:
     requests: list[bytes]
     until: float = 0.0
     times: list[float] = field(default_factory=list)
-    failed: BaseException | None = None
 
 
 class _Connection(asyncio.Protocol):
@@ -84,7 +84,7 @@ async def fire(volley: Volley) -> dict[str, float]:
     ends = []
     for place in range(volley.connections):
         _, connection = await loop.create_connection(
-            lambda place=place: _Connection(volley, place), "127.0.0.1", volley.port
+            partial(_Connection, volley, place), "127.0.0.1", volley.port
         )
         ends.append(connection.done)
     for error in await asyncio.gather(*ends):

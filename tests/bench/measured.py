@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 Better = Literal["higher", "lower"]
@@ -32,6 +32,9 @@ class Result:
         if self.goal is None or self.ratio is None:
             return None
         return self.ratio >= self.goal if self.better == "higher" else self.ratio <= self.goal
+
+    def with_detail(self, **more: Any) -> "Result":
+        return replace(self, detail={**self.detail, **more})
 
     def row(self) -> dict[str, Any]:
         return {**asdict(self), "ok": self.ok}

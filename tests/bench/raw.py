@@ -44,6 +44,9 @@ class _Where:
         self.sql: list[str] = []
         self.values: list[Any] = []
         self.texts = texts  # SQLite keeps times as texts
+        # SQLite takes an index on kind or source wherever there is one, and sorts what it finds;
+        # `+` keeps it from that: going back in time until the page is full is 10 times faster.
+        self.free = "+" if texts else ""
 
     def mark(self, value: Any) -> str:
         self.values.append(value)
@@ -54,12 +57,13 @@ class _Where:
 
     def kinds(self, kinds: Iterable[str]) -> None:
         parts = []
+        column = f"{self.free}s.kind"
         for kind in kinds:
             if kind.endswith(".*"):
                 least, below = self.mark(kind[:-1]), self.mark(f"{kind[:-2]}/")
-                parts.append(f"(s.kind >= {least} AND s.kind < {below})")
+                parts.append(f"({column} >= {least} AND {column} < {below})")
             else:
-                parts.append(f"s.kind = {self.mark(kind)}")
+                parts.append(f"{column} = {self.mark(kind)}")
         self.sql.append(f"({' OR '.join(parts)})")
 
     def time(self, comparison: str, value: str) -> None:
@@ -77,7 +81,7 @@ def _statement(variables: Any, *, texts: bool) -> tuple[str, list[Any]]:
             case "departments":
                 where.any_of("s.department", map(str.lower, value))
             case "sources":
-                where.any_of("s.source", value)
+                where.any_of(f"{where.free}s.source", value)
             case "statuses":
                 where.any_of("s.status", map(str.lower, value))
             case "minSeverity":
@@ -119,7 +123,7 @@ def make_raw(database: str, key: str) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         nonlocal fetch
-        async with (_sqlite(database) if texts else _postgres(database)) as fetch:
+        async with _sqlite(database) if texts else _postgres(database) as fetch:
             yield
 
     async def page(request: Request) -> Response:

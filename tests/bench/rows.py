@@ -5,7 +5,9 @@ last state alone is left, so the baseline writes less than the pipeline did: in 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -14,6 +16,7 @@ from tests.bench.databases import sqlite
 from tests.bench.measured import Clock, Cost
 
 Rows = dict[str, list[Sequence[Any]]]  # table -> its rows
+Write = Callable[[Sequence[Rows]], Awaitable[Cost]]
 
 # Where each table's rows come from, and the time of the page that made them: every page is
 # ingested with a time of its own.
@@ -55,33 +58,42 @@ def _select(source: str, at: str) -> str:
     return f"SELECT t.*, {at} AS page FROM {source} ORDER BY page"  # noqa: S608 - constants above
 
 
-async def write_pages(url: str, pages: Sequence[Rows]) -> Cost:
-    """Write them by executemany, a transaction a page; give what it took."""
-    return _write_sqlite(url, pages) if url.startswith("sqlite") else await _write(url, pages)
+@asynccontextmanager
+async def writer(url: str) -> AsyncGenerator[Write]:
+    """Open what writes pages by executemany, a transaction a page, and says what it took."""
+    if url.startswith("sqlite"):
+        connection = sqlite(url)
+        try:
+            yield partial(_write_sqlite, connection)
+        finally:
+            connection.close()
+        return
+    postgres = await asyncpg.connect(url)
+    try:
+        yield partial(_write_postgres, postgres)
+    finally:
+        await postgres.close()
 
 
-def _write_sqlite(url: str, pages: Sequence[Rows]) -> Cost:
-    connection = sqlite(url)
+async def _write_sqlite(connection: Any, pages: Sequence[Rows]) -> Cost:
     with (clock := Clock()):
         for page in pages:
             connection.execute("BEGIN IMMEDIATE")
             for table, rows in page.items():
-                marks = ", ".join("?" * len(rows[0]))
-                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
+                connection.executemany(_insert(table, ["?" for _ in rows[0]]), rows)
             connection.execute("COMMIT")
-    connection.close()
     return clock.cost
 
 
-async def _write(url: str, pages: Sequence[Rows]) -> Cost:
-    connection = await asyncpg.connect(url)
-    try:
-        with (clock := Clock()):
-            for page in pages:
-                async with connection.transaction():
-                    for table, rows in page.items():
-                        marks = ", ".join(f"${place}" for place in range(1, len(rows[0]) + 1))
-                        await connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
-    finally:
-        await connection.close()
+async def _write_postgres(connection: Any, pages: Sequence[Rows]) -> Cost:
+    with (clock := Clock()):
+        for page in pages:
+            async with connection.transaction():
+                for table, rows in page.items():
+                    marks = [f"${place}" for place, _ in enumerate(rows[0], 1)]
+                    await connection.executemany(_insert(table, marks), rows)
     return clock.cost
+
+
+def _insert(table: str, marks: Sequence[str]) -> str:
+    return f"INSERT INTO {table} VALUES ({', '.join(marks)})"  # noqa: S608 - constants above

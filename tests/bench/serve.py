@@ -1,6 +1,6 @@
 """Runs one contender behind uvicorn, and tells its own processor time and memory when asked.
 
-    python -m tests.bench.serve hub|stock|raw PORT DATABASE KEY
+python -m tests.bench.serve hub|stock|raw PORT DATABASE KEY
 """
 
 import resource

@@ -1,18 +1,17 @@
 """The page as anybody would build it: Strawberry's ASGI app, SQLModel, one good query, plain types.
 
 As the documentation of both shows it, and no worse: only the columns that are asked for are read,
-in one query, with the hub's own indexes, pool sizes and pragmas; the key is compared, not looked up.
+in one query, with the hub's own indexes, pool sizes and pragmas; and the key is only compared.
 """
 
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import event, not_, or_
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import event, not_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import aliased
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import col
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -89,23 +88,26 @@ class SignalFilter:
 class Query:
     @strawberry.field
     async def signals(
-        self, info: Info[Any, None], first: int, filter: SignalFilter | None = None  # noqa: A002
+        self,
+        info: Info[Any, None],
+        first: int,
+        filter: SignalFilter | None = None,  # noqa: A002
     ) -> SignalConnection:
         statement = (
             select(
-                SignalRow.id,
-                SignalRow.kind,
-                SignalRow.department,
-                SignalRow.title,
-                SignalRow.summary,
-                SignalRow.url,
-                SignalRow.severity,
-                SignalRow.status,
-                SignalRow.sentiment,
-                SignalRow.occurred_at,
-                AccountRow.name.label("account"),
-                Author.name.label("author"),
-                SignalRow.source,
+                col(SignalRow.id),
+                col(SignalRow.kind),
+                col(SignalRow.department),
+                col(SignalRow.title),
+                col(SignalRow.summary),
+                col(SignalRow.url),
+                col(SignalRow.severity),
+                col(SignalRow.status),
+                col(SignalRow.sentiment),
+                col(SignalRow.occurred_at),
+                col(AccountRow.name).label("account"),
+                col(Author.name).label("author"),
+                col(SignalRow.source),
             )
             .outerjoin(AccountRow, col(AccountRow.id) == col(SignalRow.account_id))
             .outerjoin(Author, col(Author.id) == col(SignalRow.author_id))
@@ -114,7 +116,7 @@ class Query:
             .limit(first)
         )
         async with AsyncSession(info.context["engine"]) as session:
-            rows = await session.exec(statement)
+            rows = await session.execute(statement)
             return SignalConnection(edges=[SignalEdge(node=_signal(row)) for row in rows])
 
 
