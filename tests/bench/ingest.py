@@ -2,27 +2,35 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
 
-from hub.config import Config, read_config
+from hub.config import Config, SourceConfig, read_config
 from hub.connector import Page
-from hub.ingest import Claim, Plan, Reading, Target, ingest
+from hub.ingest import Claim, Plan, Reading, ingest
 from hub.poll import LEASE
-from hub.route import Router
+from hub.runtime import put_in_force
 from hub.signals import now
 from hub.store import Store, open_store
-from hub.store.deliveries import declare_endpoints
-from hub.store.sources import claim_due, declare, declare_hub, settle
+from hub.store.sources import claim_due, settle
 from tests.bench.databases import Databases, Filled, rest
 from tests.bench.drafts import PAGE, SOURCES, START, Written, pages
 from tests.bench.measured import Clock, Cost, Result, median, rounded, spread
 from tests.bench.rows import read_pages, writer
+from tests.ledger import Ledger
 
 DRAFTS = 10_000
 SLICE = 10  # pages
-ENDPOINTS = ("sales", "support")  # a role's own webhook each
+_ENDPOINTS = "\n".join(
+    f"""
+    [endpoints.{role}]
+    role = "{role}"
+    url = "https://{role}.example/hook"
+    secret = "whsec_{"c" * 43}="
+    """
+    for role in ("sales", "support")
+)
 _DURABILITY = {
     "sqlite": "WAL with synchronous=FULL as in production, both",
     "postgres": "fsync, full_page_writes and synchronous_commit off (tests/engines.py), both",
@@ -63,7 +71,7 @@ class Pipeline:
 async def pipeline(into: Filled) -> AsyncGenerator[Pipeline]:
     """Open the pipeline as a poller does: with the roles' judge and the lease of every source."""
     async with open_store(into.url) as store:
-        plan = await _plan(store, read_config("", {}))
+        plan = (await put_in_force(store, _config())).plan
         claims = await _claims(store)
         yield Pipeline(into, store, plan, claims)
         async with store.write() as connection:
@@ -137,22 +145,20 @@ async def filled(engine: str, places: Databases, signals: int) -> str:
     return held.url
 
 
-async def _plan(store: Store, config: Config) -> Plan:
-    async with store.write() as connection:
-        ids = await declare_endpoints(connection, {role: role for role in ENDPOINTS}, START)
-    everything = frozenset({"*"})
-    return Plan(
-        Router(config.roles),
-        {role: [Target(ids[role], everything, config.roles[role].threshold)] for role in ENDPOINTS},
-    )
+def _config() -> Config:
+    """Configure the six default roles, a webhook for two of them, and the sources of the mix."""
+    told = read_config(_ENDPOINTS, {})
+    connector = Ledger(url="http://127.0.0.1:1")  # never asked: pages come as if it had been
+    sources = {
+        name: SourceConfig(name, "ledger", connector, Ledger.every, notify_after=START)
+        for name in SOURCES
+    }
+    return replace(told, sources=sources)
 
 
 async def _claims(store: Store) -> dict[str, Claim]:
     """Take the lease of every source, as the poll of each would hold it."""
     async with store.write() as connection:
-        await declare_hub(connection, "hub", START)
-        for name in SOURCES:
-            await declare(connection, name, name, "", START, START)
         standings = await claim_due(
             connection, list(SOURCES), now(), timedelta(days=1), len(SOURCES)
         )
