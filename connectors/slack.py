@@ -255,7 +255,7 @@ def _author(message: State, people: State) -> PersonRef | None:
 
 
 def _name(person: State, otherwise: Any) -> str:
-    told = (person.get("profile") or {}) | person
+    told = person | (person.get("profile") or {})
     return str(next(filter(None, map(told.get, ("username", "real_name", "name"))), otherwise))
 
 
