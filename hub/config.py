@@ -9,9 +9,10 @@ from functools import cached_property
 from importlib.resources import files
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -19,10 +20,11 @@ from pydantic import (
     Field,
     HttpUrl,
     SecretStr,
+    StringConstraints,
     ValidationError,
 )
 
-from hub import registry
+from hub import registry, signing
 from hub.access import Sees
 from hub.connector import Connector
 from hub.errors import ConfigError
@@ -38,7 +40,10 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 def _duration(value: object) -> object:
     if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value)):
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        try:
+            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        except OverflowError:
+            raise ValueError(f"{value!r} is longer than time is kept") from None
     if isinstance(value, str):
         raise ValueError(f"{value!r} is not a duration; write 30s, 5m, 2h or 1d")  # noqa: TRY004
     return value
@@ -54,9 +59,21 @@ def _classification(value: object) -> object:
     return value
 
 
+def _signing_secret(value: SecretStr) -> SecretStr:
+    signing.key(value.get_secret_value())
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Level = Annotated[Classification, BeforeValidator(_classification)]
 Weight = Annotated[float, Field(ge=-1, le=1)]
+# A kind, all kinds below one (`sales.*`), or all.
+Pattern = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.[a-z][a-z0-9_]*|\.\*))$"
+    ),
+]
 Weights = Mapping[str, Weight]
 
 
@@ -65,7 +82,7 @@ class _Table(BaseModel):
 
 
 class Interests(_Table):
-    kinds: Weights = Field(default_factory=dict)
+    kinds: Mapping[Pattern, Weight] = Field(default_factory=dict)
     departments: Mapping[Department, Weight] = Field(default_factory=dict)
     accounts: Weights = Field(default_factory=dict)
     keywords: Weights = Field(default_factory=dict)
@@ -75,9 +92,9 @@ class Interests(_Table):
 
 class SeesTable(_Table):
     classification: Level = Classification.INTERNAL
-    kinds: frozenset[str] = frozenset({"*"})
-    except_kinds: frozenset[str] = frozenset()
-    departments: frozenset[str] = frozenset({"*"})
+    kinds: frozenset[Pattern] = frozenset({"*"})
+    except_kinds: frozenset[Pattern] = frozenset()
+    departments: frozenset[Department | Literal["*"]] = frozenset({"*"})
     sources: frozenset[str] = frozenset({"*"})
     restricted: frozenset[str] = frozenset()
 
@@ -100,8 +117,8 @@ class EndpointConfig(_Table):
     name: Annotated[str, Field(pattern=NAME)]
     role: str
     url: HttpUrl
-    secret: SecretStr
-    kinds: frozenset[str] = frozenset({"*"})
+    secret: Annotated[SecretStr, AfterValidator(_signing_secret)]
+    kinds: frozenset[Pattern] = frozenset({"*"})
     min_score: Annotated[float, Field(ge=0, le=1)] | None = None
     select: str | None = None
     headers: Mapping[str, str] = Field(default_factory=dict)
@@ -165,6 +182,8 @@ def read_config(text: str, environment: Mapping[str, str], name: str = "hub.toml
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise toml_error(error, name) from None
+    except RecursionError:
+        raise ConfigError(f"{name}: this is nested too deep to read", "Correct it") from None
     place = place_of(text, name)
     for key in data.keys() - {"hub", "sources", "roles", "endpoints"}:
         raise place.error((key,), "unknown table", "There are: hub, sources, roles, endpoints")
@@ -194,7 +213,7 @@ def _roles(given: Mapping[str, Any], hub: HubTable, place: Place) -> dict[str, R
     for name in given:
         tables[name] = _merged(tables.get(name, {}), _table(given, (name,), place, ("roles",)))
     return {
-        name: _checked(Role, {"name": name, **table}, ("roles", name), place)
+        name: _checked(Role, _named(name, table, ("roles", name), place), ("roles", name), place)
         for name, table in tables.items()
     }
 
@@ -234,11 +253,18 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
     )
 
 
+def _named(name: str, table: Mapping[str, Any], path: tuple[str, ...], place: Place) -> Any:
+    """Give a table its name, which is its key and nothing else."""
+    if "name" in table:
+        raise place.error((*path, "name"), "a name stands in the table's heading", "Remove it")
+    return {**table, "name": name}
+
+
 def _endpoint(
     name: str, table: Mapping[str, Any], roles: Mapping[str, Role], place: Place
 ) -> EndpointConfig:
     path = ("endpoints", name)
-    endpoint = _checked(EndpointConfig, {"name": name, **table}, path, place)
+    endpoint = _checked(EndpointConfig, _named(name, table, path, place), path, place)
     if endpoint.role not in roles:
         raise place.error(
             (*path, "role"), f"no role named {endpoint.role!r}", f"There are: {', '.join(roles)}"
@@ -278,7 +304,8 @@ def _words(
     kind: str, message: str, where: tuple[str, ...], model: type[BaseModel]
 ) -> tuple[str, str]:
     if kind == "missing":
-        secret = model.model_fields[where[-1]].annotation is SecretStr
+        field = model.model_fields.get(where[-1])
+        secret = field is not None and field.annotation is SecretStr
         value = f'"${{{where[-1].upper()}}}"' if secret else "..."
         return "this setting is missing", f"Add {where[-1]} = {value}"
     if kind == "extra_forbidden":

@@ -245,9 +245,12 @@ class Api(Protocol):
 
 
 class Connector(BaseModel, ABC):
-    """A source of signals: its fields are its settings, `pull` is its one duty."""
+    """A source of signals: its fields are its settings, `pull` is its one duty.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The docstring below a field describes the setting wherever people fill it in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kinds: ClassVar[frozenset[str]]
     """What it can emit."""

@@ -50,13 +50,20 @@ class Poller:
     waker: Waker
     _under_way: dict[str, str] = field(default_factory=dict)  # source -> lease
 
-    async def poll(self, source: SourceConfig, standing: Standing, plan: Plan) -> Report:
+    async def poll(
+        self,
+        source: SourceConfig,
+        standing: Standing,
+        plan: Plan,
+        report: Report | None = None,
+    ) -> Report:
         """Read what is new at a claimed source and settle its row, whatever happens.
 
+        An empty `report` that is passed in can be watched as it fills.
         Raises StoreUnavailable; then the lease ends by itself and the poll is done again.
         """
         assert standing.lease is not None, "only a claimed source is polled"
-        report = Report()
+        report = report or Report()
         self._under_way[source.name] = standing.lease
         try:
             await self._pages(source, standing, plan, report)
@@ -71,7 +78,7 @@ class Poller:
             # A connector's bug must not end the loop; the log has its traceback.
             logger.exception("a connector failed", extra={"source": source.name})
             report.error = SourceMisbehaved(
-                f"the connector {source.kind} failed: {type(error).__name__}: {error}"
+                f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
             )
         finally:
             self._under_way.pop(source.name, None)
@@ -97,10 +104,11 @@ class Poller:
         api: Api = self.clients.api(source.connector.endpoint())
         cursor: Any = standing.cursor
         pull: Any = source.connector.pull(api, cursor)
+        stood = False
         async with aclosing(pull) as pages:
             async for page in pages:
                 report.pages += 1
-                if page.more and page.cursor == cursor:
+                if stood or (page.more and page.cursor == cursor):
                     raise SourceMisbehaved(
                         f"the cursor did not move between two pages of {source.name}"
                     )
@@ -110,6 +118,7 @@ class Poller:
                     report.seen_before += done.seen_before
                     report.quarantined += done.quarantined
                     await self._tell(done.seq, done.deliveries)
+                stood = page.cursor == cursor
                 cursor = page.cursor
                 if report.pages >= MOST_PAGES:
                     report.more = page.more
@@ -148,9 +157,11 @@ class Poller:
             if self._under_way:
                 try:
                     async with self.store.write() as connection:
-                        await prolong(connection, list(self._under_way.values()), now() + LEASE)
+                        await prolong(connection, self._under_way, now() + LEASE)
                 except StoreUnavailable as error:
                     logger.warning("leases could not be prolonged", extra={"error": str(error)})
+                except Exception:
+                    logger.exception("leases could not be prolonged")
 
 
 def after_poll(
@@ -169,11 +180,12 @@ def after_poll(
             "next_poll_at": at + wait,
         }
     failures = standing.failures + 1
-    wait = min(LONGEST_WAIT, max(source.every, timedelta(seconds=1)) * 2 ** min(failures - 1, 20))
+    longest = max(LONGEST_WAIT, source.every)
+    first = max(source.every, timedelta(seconds=1))
+    wait = _spread(min(longest, first * 2 ** min(failures - 1, 20)))
     if isinstance(error, RateLimited) and error.retry_after is not None:
-        wait = error.retry_after
-    else:
-        wait = _spread(wait)
+        # Never sooner than it is asked when all is well: some vendors say "retry after 0".
+        wait = max(error.retry_after, _spread(first))
     stopped = isinstance(error, AuthFailed)
     return {
         "state": State.AUTH_FAILED if stopped else State.FAILING,

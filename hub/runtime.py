@@ -103,7 +103,9 @@ async def put_in_force(store: Store, config: Config) -> Snapshot:
             )
         await remove_others(connection, [*config.sources, HUB_SOURCE])
         ids = await declare_endpoints(
-            connection, {one.name: one.role for one in config.endpoints.values()}, at
+            connection,
+            {one.name: (one.role, _fingerprint(one)) for one in config.endpoints.values()},
+            at,
         )
     plan = Plan(Router(config.roles), _targets(config, ids))
     roles = sha256(
@@ -125,6 +127,11 @@ def fingerprint(source: SourceConfig) -> str:
         for name, value in source.connector
     }
     return sha256(repr((source.kind, sorted(fields.items()))).encode()).hexdigest()
+
+
+def _fingerprint(endpoint: EndpointConfig) -> str:
+    secret = endpoint.secret.get_secret_value()
+    return sha256(repr((str(endpoint.url), secret)).encode()).hexdigest()
 
 
 def _targets(config: Config, ids: dict[str, str]) -> dict[str, list[Target]]:

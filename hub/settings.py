@@ -19,9 +19,9 @@ class Settings(BaseSettings):
         env_prefix="HUB_", env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    database: str = "sqlite:///hub.db"
+    database: Annotated[str, Field(repr=False)] = "sqlite:///hub.db"
     """`sqlite:///FILE` or `postgresql://user:password@host/name`."""
-    redis: str | None = None
+    redis: Annotated[str | None, Field(repr=False)] = None
     """Unset: one process, wake-ups stay in it. `redis://host/0`: many processes."""
     config: Path = Path("hub.toml")
     host: str = "127.0.0.1"
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     public_url: str | None = None
     """Where people reach the hub, for links: `https://hub.acme.example`."""
-    proxy: str | None = None
+    proxy: Annotated[str | None, Field(repr=False)] = None
     """The only proxy the hub uses; HTTP_PROXY and its like are ignored."""
     ca_file: Path | None = None
 

@@ -47,14 +47,21 @@ async def work(runtime: Runtime, sender: Sender) -> None:
 
     async def claim_sends(room: int) -> list[Delivery]:
         async with runtime.store.write() as connection:
-            return await claim_deliveries(connection, now(), DELIVERY_LEASE, room, PER_ENDPOINT)
+            return await claim_deliveries(
+                connection,
+                list(runtime.config.endpoints),
+                now(),
+                DELIVERY_LEASE,
+                room,
+                PER_ENDPOINT,
+            )
 
     async def due_sends() -> datetime | None:
         async with runtime.store.read() as connection:
-            return await next_delivery_at(connection)
+            return await next_delivery_at(connection, list(runtime.config.endpoints))
 
     async def send(delivery: Delivery) -> None:
-        await sender.attempt(delivery, runtime.config.endpoints.get(delivery.endpoint))
+        await sender.attempt(delivery, runtime.config.endpoints[delivery.endpoint])
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.poller.beat())
@@ -83,6 +90,9 @@ class _Loop(Generic[Row]):
                     wait = await self._step(tasks)
                 except StoreUnavailable as error:
                     logger.warning("work waits", extra={"work": self.work, "error": str(error)})
+                    wait = STORE_AWAY
+                except Exception:
+                    logger.exception("a loop failed and goes on", extra={"work": self.work})
                     wait = STORE_AWAY
                 if wait > 0:
                     await self.runtime.waker.wait(self.work, wait)

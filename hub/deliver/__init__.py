@@ -9,7 +9,13 @@ from typing import Any, TypeAlias
 
 from hub.config import EndpointConfig
 from hub.deliver.event import cloud_event
-from hub.errors import DeliveryError, EndpointGone, EndpointUnavailable
+from hub.errors import (
+    DeliveryError,
+    EndpointGone,
+    EndpointUnavailable,
+    HubError,
+    StoreUnavailable,
+)
 from hub.http import Clients, Guard, Sent
 from hub.signals import Signal, now
 from hub.signing import sign
@@ -54,26 +60,22 @@ class Sender:
     render: Render
     public_url: str | None = None
 
-    async def attempt(self, delivery: Delivery, endpoint: EndpointConfig | None) -> DeliveryState:
+    async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
         at = now()
-        if endpoint is None:
-            # hub.toml no longer declares it: the row waits, in case it comes back.
-            return await self._settle(
-                delivery,
-                _tried(delivery, at, error="hub.toml no longer declares this endpoint"),
-                at,
-                DeliveryState.PENDING,
-                next_attempt_at(delivery.attempt, None, at),
-            )
-        rendered = await self.render(endpoint, delivery.signal_id)
-        if rendered is None:
-            return await self._settle(delivery, None, at, DeliveryState.WITHDRAWN, None)
-        body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)
         try:
+            rendered = await self.render(endpoint, delivery.signal_id)
+            if rendered is None:
+                return await self._settle(delivery, None, at, DeliveryState.WITHDRAWN, None)
+            body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)
             sent = await self._send(endpoint, delivery, body, at)
+        except StoreUnavailable:
+            raise
         except DeliveryError as error:
             return await self._failed(delivery, endpoint, error, at)
+        except (HubError, ValueError) as error:
+            # It could not even be written: a failed attempt like any other, for a person to see.
+            return await self._failed(delivery, endpoint, DeliveryError(str(error)), at)
         tried = _tried(delivery, at, sent=sent)
         return await self._settle(delivery, tried, at, DeliveryState.DELIVERED, None)
 

@@ -9,7 +9,7 @@ from hub.access import Condition, all_of, sees
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import Order
-from hub.graphql.relay import PageInfo, log_cursor, page_info, window, write_cursor
+from hub.graphql.relay import Day, PageInfo, log_cursor, page_info, window, write_cursor
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.store.pages import feed_page, signals_page
 
@@ -78,7 +78,7 @@ async def read_signals(
 async def read_feed(info: Info, role: str, least: float | None, part: Part) -> FeedConnection:
     name = info.context.role(role)
     kind = f"feed:{name}"
-    asked = window(kind, (int, float, int), part.first, part.after, part.last, part.before)
+    asked = window(kind, (Day, float, int), part.first, part.after, part.last, part.before)
     async with info.context.runtime.store.read() as connection:
         found = await feed_page(
             connection, feed_visible(info, name), name, least_score(info, name, least), asked

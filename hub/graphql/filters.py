@@ -85,7 +85,8 @@ def _in(field: Field, name: str, values: Sequence[str] | None) -> Condition:
 
 
 def _values(name: str, values: Sequence[str] | None) -> frozenset[str]:
-    given = frozenset(str(value) for value in values or ())
+    # No stored text has a NUL, which PostgreSQL refuses even to compare with.
+    given = frozenset(str(value) for value in values or () if "\0" not in str(value))
     if len(given) > MOST_VALUES:
         raise Refused(
             Code.INVALID,
@@ -99,4 +100,7 @@ def _values(name: str, values: Sequence[str] | None) -> frozenset[str]:
 def _time(name: str, at: datetime) -> str:
     if at.tzinfo is None:
         raise Refused(Code.INVALID, f"filter.{name} has no time zone", "Write 2026-11-24T09:00:00Z")
-    return iso(at)
+    try:
+        return iso(at)
+    except OverflowError:
+        raise Refused(Code.INVALID, f"filter.{name} is a time that no calendar has") from None

@@ -21,7 +21,9 @@ class Loaders:
 
         async def signals(ids: list[str]) -> list[Signal | None]:
             async with store.read() as connection:
-                found = await by_ids(connection, ids, visible())
+                # No id has a NUL, which PostgreSQL refuses even to compare with.
+                asked = [id_ for id_ in ids if "\0" not in id_]
+                found = await by_ids(connection, asked, visible())
             return [found.get(id_) for id_ in ids]
 
         async def sources(names: list[str]) -> list[Standing | None]:

@@ -1,12 +1,10 @@
 """The change log as a list that another tool follows."""
 
-from hub.access import Condition, holds
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.relay import LOG, PageInfo, log_cursor, read_log_cursor, window
-from hub.graphql.types import ChangeConnection, ChangeEdge, change_type
+from hub.graphql.types import ChangeConnection, ChangeEdge, change_type, concerns
 from hub.store import log
-from hub.store.log import Change
 from hub.store.signals import revisions
 
 SCANNED = 2000  # log lines read for one page, however few of them the viewer may see
@@ -31,7 +29,7 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
         said = await revisions(connection, [c.revision_id for c in page if c.revision_id])
     return ChangeConnection(
         edges=[
-            ChangeEdge(cursor=log_cursor(change.seq), node=change_type(change, said))
+            ChangeEdge(cursor=log_cursor(change.seq), node=change_type(change, said, visible))
             for change in page
         ],
         page_info=PageInfo(
@@ -41,11 +39,6 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
             end_cursor=log_cursor(end),
         ),
     )
-
-
-def concerns(change: Change, visible: Condition) -> bool:
-    """Say whether a viewer hears of a change: who could see the signal before, or can now."""
-    return holds(visible, change.now) or (change.was is not None and holds(visible, change.was))
 
 
 def check_reaches(oldest: int | None, start: int, *, given: bool) -> None:

@@ -33,7 +33,7 @@ async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
         for role in info.context.config.roles.values()
         if who.is_admin or role.name in who.roles
     }
-    rest = [id_ for id_ in ids if id_ not in found]
+    rest = [id_ for id_ in ids if id_ not in found and "\0" not in id_]
     if rest:
         async with info.context.runtime.store.read() as connection:
             accounts, people = await named(connection, rest, visible)

@@ -1,7 +1,7 @@
 """Relay's connections: opaque cursors, keyset windows, refusals that say the limit."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -30,6 +30,10 @@ IdOf = Annotated[strawberry.ID, strawberry.argument(description="The id.")]
 IdsOf = Annotated[list[strawberry.ID], strawberry.argument(description="The ids; 100 at most.")]
 SignalId = Annotated[strawberry.ID, strawberry.argument(description="The signal's id.")]
 SourceName = Annotated[str, strawberry.argument(description="The source's name in hub.toml.")]
+
+
+class Day(int):
+    """A number in a column of 32 bits."""
 
 
 @strawberry.interface(description="Anything with an id that `node` finds again.")
@@ -73,12 +77,14 @@ def _part(part: Any, type_: type) -> Any:
         at = datetime.fromisoformat(part)
         if at.tzinfo is None:
             raise ValueError(part)
-        return at
+        return at.astimezone(UTC)  # OverflowError for a time that no calendar has
     if type_ is float and isinstance(part, (int, float)) and not isinstance(part, bool):
         return float(part)
+    if type_ is Day and type(part) is int and abs(part) < 2**31:
+        return part
     if type_ is int and type(part) is int and abs(part) < 2**63:
         return part
-    if type_ is str and isinstance(part, str):
+    if type_ is str and isinstance(part, str) and "\0" not in part:
         return part
     raise ValueError(part)
 

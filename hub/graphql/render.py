@@ -6,7 +6,7 @@ from graphql import GraphQLError, parse
 
 from hub.config import EndpointConfig
 from hub.deliver import Rendered
-from hub.errors import ConfigError, HubError
+from hub.errors import Code, ConfigError, HubError, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.schema import Schema
 from hub.live import Tail
@@ -53,6 +53,9 @@ class Renderer:
             context_value=context,
         )
         if result.errors:
+            cause = result.errors[0].extensions or {}
+            if cause.get("code") == Code.UNAVAILABLE:
+                raise StoreUnavailable(result.errors[0].message)
             raise HubError(f"the selection of {endpoint.name} failed: {result.errors[0].message}")
         data = (result.data or {}).get("signal")
         if data is None:

@@ -156,11 +156,12 @@ async def _follow(
     start = read_log_cursor(after) if after is not None else None
     if start is not None:
         async with context.runtime.store.read() as connection:
-            oldest = await log.oldest(connection)
-        if oldest is not None and start + 1 < oldest:
+            oldest, head = await log.oldest(connection), await log.head(connection)
+        if start > head or (oldest is not None and start + 1 < oldest):
+            # Beyond the head: of a log that is gone, say of a database that was made anew.
             yield CursorExpired(
-                message="The log no longer reaches back to that cursor: read the list anew",
-                oldest=log_cursor(oldest - 1),
+                message="The log does not reach to that cursor: read the list anew",
+                oldest=log_cursor(head if oldest is None else oldest - 1),
             )
             return
     async with aclosing(context.tail.follow(start)) as changes:

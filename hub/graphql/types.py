@@ -7,6 +7,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from hub import signals
+from hub.access import Condition, holds
 from hub.graphql.context import Info
 from hub.graphql.enums import (
     ChangeType,
@@ -140,6 +141,7 @@ class Signal(Node):
         last: Last = None,
         before: Before = None,
     ) -> ChangeConnection:
+        visible = info.context.visible
         part = window("log", (int,), first, after, last, before)
         async with info.context.runtime.store.read() as connection:
             found = await history_page(connection, str(self.id), part)
@@ -148,8 +150,9 @@ class Signal(Node):
             )
         return ChangeConnection(
             edges=[
-                ChangeEdge(cursor=write_cursor("log", key), node=change_type(change, said))
+                ChangeEdge(cursor=write_cursor("log", key), node=change_type(change, said, visible))
                 for key, change in found.items
+                if concerns(change, visible)
             ],
             page_info=page_info("log", found),
         )
@@ -206,16 +209,27 @@ def relevance_type(relevance: signals.Relevance) -> Relevance:
     )
 
 
-def change_type(change: LogChange, said: dict[str, Any]) -> Change:
-    revision = said.get(change.revision_id or "")
+def concerns(change: LogChange, visible: Condition) -> bool:
+    """Say whether a viewer hears of a change: who could see the signal before, or can now."""
+    return holds(visible, change.now) or (change.was is not None and holds(visible, change.was))
+
+
+def change_type(change: LogChange, said: dict[str, Any], visible: Condition) -> Change:
+    """Show a change as far as the viewer may see what the signal became.
+
+    Who could see it only before hears that it changed, and not into what.
+    """
+    open_to_viewer = holds(visible, change.now) or change.was is None
+    facts = change.now if open_to_viewer or change.was is None else change.was
+    revision = said.get(change.revision_id or "") if open_to_viewer else None
     return Change(
         cursor=log_cursor(change.seq),
         seq=change.seq,
         type=change.type,
         at=change.at,
         signal_id=strawberry.ID(change.signal_id),
-        kind=change.now.kind,
-        status=signals.Status(change.now.status),
+        kind=facts.kind,
+        status=signals.Status(facts.status),
         revision=revision["revision"] if revision else None,
         title=revision["data"].get("title") if revision else None,
     )

@@ -1,12 +1,22 @@
 """Writes what was decided: signals, their log lines, each role's feed, and what is to be sent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from hub.connector import Draft
 from hub.ingest.score import Scored
 from hub.route import Router, facts_of
-from hub.signals import ChangeType, Facts, Outcome, Relevance, Signal, Status, matches_kind
+from hub.signals import (
+    ChangeType,
+    Facts,
+    Outcome,
+    Relevance,
+    Signal,
+    Status,
+    kind_info,
+    matches_kind,
+)
 from hub.store import Connection, log
 from hub.store.deliveries import add_deliveries
 from hub.store.relevance import day_of, save_relevance, scores_of
@@ -88,7 +98,7 @@ async def address(
             ]
         else:
             assert was is not None, "only a kept signal has a late revision"
-            facts = was
+            facts = _late(was, version.draft)
         changes.append(
             log.Change(seq, signal.id, version.revision_id, version.type, at, was, facts)
         )
@@ -109,6 +119,21 @@ async def address(
     await add_deliveries(connection, deliveries, at)
     await log.append(connection, changes)
     return len(deliveries), changes[-1].seq
+
+
+def _late(was: Facts, draft: Draft) -> Facts:
+    """Judge a late revision by what it said itself: it may have been more secret than today's."""
+    info = kind_info(draft.kind)
+    return replace(
+        was,
+        kind=draft.kind,
+        department=draft.department or info.department,
+        classification=int(draft.classification),
+        severity=int(info.severity if draft.severity is None else draft.severity),
+        status=draft.status,
+        labels=draft.labels,
+        scores={},
+    )
 
 
 def _scores(audience: Sequence[Relevance]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hub.connector import Draft
 from hub.signals import Signal
 from hub.store import Connection
-from hub.store.signals import by_external_ids, seen_revisions
+from hub.store.signals import by_external_ids, seen_revisions, take_turn
 
 
 async def dedupe(
@@ -18,6 +18,7 @@ async def dedupe(
     ids = {draft.external_id for draft in drafts}
     if not ids:
         return [], {}
+    await take_turn(connection, source)
     seen = await seen_revisions(connection, source, ids)
     fresh: list[Draft] = []
     for draft in drafts:

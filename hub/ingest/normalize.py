@@ -2,12 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import orjson
 
-from hub.connector import Bad, Draft, Page
+from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.signals import Classification, Department, Json, Origin, Status
 
 TITLE, SUMMARY, BODY, LABEL, ATTRIBUTES = 300, 2_000, 100_000, 100, 64 * 1024
@@ -31,22 +31,46 @@ class Reading:
 def normalize(page: Page, reading: Reading) -> tuple[list[Draft], list[Bad]]:
     """Bring each draft to the hub's form; one that the hub cannot carry joins the bad ones."""
     drafts: list[Draft] = []
-    bad = list(page.bad)
+    bad = [_readable(one) for one in page.bad]
     for draft in page.drafts:
         attributes, size = _attributes(draft.attributes)
         if size > ATTRIBUTES:
             reason = f"attributes of {size} bytes; the hub carries {ATTRIBUTES}"
             bad.append(Bad(reason, {"title": draft.title}, draft.external_id))
             continue
-        if not _line(draft.title, TITLE):
-            bad.append(Bad("title: nothing readable in it", draft.title, draft.external_id))
+        if problem := _problem(draft):
+            bad.append(_readable(Bad(problem, draft.title, draft.external_id)))
             continue
         drafts.append(_one(draft, reading, attributes))
     return drafts, bad
 
 
+def _problem(draft: Draft) -> str | None:
+    """Say what of a draft could not be stored, so that it does not hold up its page for ever."""
+    for name in ("title", "external_id", "revision"):
+        if not _line(getattr(draft, name), TITLE):
+            return f"{name}: nothing readable in it"
+    for name in ("occurred_at", "revised_at"):
+        try:
+            getattr(draft, name).astimezone(UTC)
+        except OverflowError:
+            return f"{name}: a time that no calendar has"
+    return None
+
+
+def _readable(bad: Bad) -> Bad:
+    id_ = _CONTROL.sub("", bad.external_id) if bad.external_id else None
+    return Bad(_CONTROL.sub("", bad.reason), bad.raw, id_)
+
+
 def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
     changes: dict[str, Any] = {
+        "external_id": _CONTROL.sub("", draft.external_id),
+        "revision": _CONTROL.sub("", draft.revision),
+        "thread": _CONTROL.sub("", draft.thread) if draft.thread else None,
+        "account": _clean_ref(draft.account),
+        "author": _clean_ref(draft.author),
+        "owner": _clean_ref(draft.owner),
         "title": _line(draft.title, TITLE),
         "summary": _line(draft.summary, SUMMARY),
         "body": (_text(draft.body, BODY) or None) if draft.body else None,
@@ -63,6 +87,19 @@ def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
         changes |= {"title": "Deleted at its source", "summary": "", "body": None}
         changes |= {"attributes": {}, "labels": (), "sentiment": None}
     return draft.model_copy(update=changes)
+
+
+_Ref = TypeVar("_Ref", AccountRef, PersonRef)
+
+
+def _clean_ref(ref: _Ref | None) -> _Ref | None:
+    """Clean the texts of a reference; one without a name left names nobody."""
+    if ref is None:
+        return None
+    texts = {name: _CONTROL.sub("", text) if text else None for name, text in ref}
+    if not texts["name"] or not texts["name"].strip():
+        return None
+    return ref.model_copy(update={**texts, "name": _line(texts["name"], TITLE)})
 
 
 def _line(text: str, limit: int) -> str:

@@ -9,7 +9,7 @@ from hub.bus import Bus
 from hub.errors import StoreUnavailable
 from hub.store.log import Change
 
-BATCH = 500
+BATCH = 250  # less than a queue holds: one burst makes nobody read the log for itself
 QUEUE = 256  # changes a follower may lag behind before it reads the log itself again
 LOOK = 1.0  # seconds until the log is read without a hint
 
@@ -60,6 +60,10 @@ class Tail:
                 changes = await self._read(self.seq, BATCH)
             except StoreUnavailable as error:
                 logger.warning("the log cannot be read", extra={"error": str(error)})
+                changes = ()
+            except Exception:
+                # A stream that stopped for good would look like a company where nothing happens.
+                logger.exception("the log could not be read; the stream goes on")
                 changes = ()
             if changes:
                 # No await between the two lines: who joins either has these or will replay them.

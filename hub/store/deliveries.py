@@ -53,21 +53,28 @@ class Attempt:
 
 
 async def declare_endpoints(
-    connection: AsyncConnection, roles: Mapping[str, str], at: datetime
+    connection: AsyncConnection, declared: Mapping[str, tuple[str, str]], at: datetime
 ) -> dict[str, str]:
-    """Make hub.toml's endpoints known (name -> role); give their ids by name."""
+    """Make hub.toml's endpoints known (name -> role, fingerprint); give their ids by name.
+
+    One that was disabled works again when its fingerprint changes: somebody has mended it.
+    """
     rows = [
-        {"id": new_id(), "name": name, "role": role, "created_at": at}
-        for name, role in sorted(roles.items())
+        {"id": new_id(), "name": name, "role": role, "fingerprint": print_, "created_at": at}
+        for name, (role, print_) in sorted(declared.items())
     ]
     if rows:
         await connection.execute(insert_new(connection, EndpointRow), rows)
-    for name, role in roles.items():
+    for name, (role, print_) in declared.items():
+        this = update(EndpointRow).where(col(EndpointRow.name) == name)
         await connection.execute(
-            update(EndpointRow).where(col(EndpointRow.name) == name).values(role=role)
+            this.where(col(EndpointRow.fingerprint) != print_).values(
+                fingerprint=print_, disabled_at=None, disabled_why=None
+            )
         )
+        await connection.execute(this.values(role=role))
     known = await connection.execute(select(_ENDPOINTS.c.name, _ENDPOINTS.c.id))
-    return {row.name: row.id for row in known if row.name in roles}
+    return {row.name: row.id for row in known if row.name in declared}
 
 
 async def endpoint_rows(connection: AsyncConnection) -> list[Any]:
@@ -106,11 +113,17 @@ async def add_deliveries(
 
 
 async def claim_deliveries(
-    connection: AsyncConnection, at: datetime, lease: timedelta, limit: int, per_endpoint: int
+    connection: AsyncConnection,
+    endpoints: Sequence[str],
+    at: datetime,
+    lease: timedelta,
+    limit: int,
+    per_endpoint: int,
 ) -> list[Delivery]:
-    """Take due deliveries, no more than `per_endpoint` of one endpoint under way at once.
+    """Take due deliveries to these endpoints, at most `per_endpoint` under way to each at once.
 
-    So an endpoint that hangs keeps its own few waiting, and nobody else's.
+    So an endpoint that hangs keeps its own few waiting, and nobody else's; and what goes to one
+    that hub.toml no longer declares waits for its return.
     """
     under_way = (
         select(_DELIVERIES.c.endpoint_id, func.count().label("n"))
@@ -142,6 +155,7 @@ async def claim_deliveries(
             _DELIVERIES.c.next_attempt_at <= at,
             or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
             _ENDPOINTS.c.disabled_at.is_(None),
+            _ENDPOINTS.c.name.in_(endpoints),
         )
         .subquery()
     )
@@ -249,8 +263,10 @@ async def settle_delivery(
     return done.rowcount == 1
 
 
-async def next_delivery_at(connection: AsyncConnection) -> datetime | None:
-    """Tell when the next delivery is due: one under way when its lease would end."""
+async def next_delivery_at(
+    connection: AsyncConnection, endpoints: Sequence[str]
+) -> datetime | None:
+    """Tell when the next delivery to these is due: one under way when its lease would end."""
     at = case(
         (_DELIVERIES.c.lease_until > _DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until),
         else_=_DELIVERIES.c.next_attempt_at,
@@ -261,6 +277,7 @@ async def next_delivery_at(connection: AsyncConnection) -> datetime | None:
         .where(
             _DELIVERIES.c.state == DeliveryState.PENDING,
             _ENDPOINTS.c.disabled_at.is_(None),
+            _ENDPOINTS.c.name.in_(endpoints),
         )
     )
     return first

@@ -1,13 +1,15 @@
 """Opens the database: one engine for writing, one for reading, on SQLite or PostgreSQL."""
 
+import os
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -33,30 +35,20 @@ class Store:
         self._write = _engine(self.url, writes=True)
         self._read = _engine(self.url, writes=False)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncConnection]:
+    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a transaction that commits at the end, or leaves nothing.
 
         SQLite begins IMMEDIATE: a writer waits its turn at the start and never finds, half-way,
         that another was faster. Raises StoreUnavailable.
         """
-        try:
-            async with self._write.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, OSError) as error:
-            raise StoreUnavailable(_words(error), "Run: hub doctor") from error
+        return _used(self._write.begin())
 
-    @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection]:
+    def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a connection for reading; every statement sees the newest commit.
 
         Raises StoreUnavailable.
         """
-        try:
-            async with self._read.connect() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, OSError) as error:
-            raise StoreUnavailable(_words(error), "Run: hub doctor") from error
+        return _used(self._read.connect())
 
     async def close(self) -> None:
         await self._read.dispose()
@@ -72,6 +64,36 @@ async def open_store(url: str) -> AsyncGenerator[Store]:
         await store.close()
 
 
+@asynccontextmanager
+async def _used(
+    opening: AbstractAsyncContextManager[AsyncConnection],
+) -> AsyncGenerator[AsyncConnection]:
+    is_open = False
+    try:
+        async with opening as connection:
+            is_open = True
+            yield connection
+    except (DBAPIError, PoolTimeout, OSError) as error:
+        # Before a connection is open every error is about the database: it is no SQLite file,
+        # the password is wrong. Later others are about a statement, and a bug.
+        if is_open and not _is_away(error):
+            raise
+        raise StoreUnavailable(
+            _words(error), "See whether HUB_DATABASE is right and the database runs"
+        ) from error
+
+
+def _is_away(error: Exception) -> bool:
+    """Tell a database that cannot work just now from a statement that is wrong."""
+    if not isinstance(error, DBAPIError) or isinstance(error, (OperationalError, InterfaceError)):
+        return True
+    # https://www.postgresql.org/docs/current/errcodes-appendix.html: connection, resources (disk
+    # full, too many connections), shut-down and cancel, and a transaction to be done again.
+    classes = {"08", "40", "53", "57"}
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return error.connection_invalidated or state[:2] in classes
+
+
 def database_url(url: str) -> URL:
     """Read HUB_DATABASE and name its asynchronous driver. Raises ConfigError."""
     try:
@@ -82,9 +104,7 @@ def database_url(url: str) -> URL:
         case "sqlite":
             assert parsed is not None
             if parsed.database:
-                folder = Path(parsed.database).resolve().parent
-                if not folder.is_dir():
-                    raise ConfigError(f"HUB_DATABASE: there is no folder {folder}", "Create it")
+                _check_file(Path(parsed.database).resolve())
             return parsed.set(drivername="sqlite+aiosqlite")
         case "postgresql" | "postgres":
             assert parsed is not None
@@ -96,10 +116,21 @@ def database_url(url: str) -> URL:
             )
 
 
+def _check_file(file: Path) -> None:
+    """Find what SQLite would only call "unable to open database file"."""
+    if not file.parent.is_dir():
+        raise ConfigError(f"HUB_DATABASE: there is no folder {file.parent}", "Create it")
+    if file.is_dir():
+        raise ConfigError(f"HUB_DATABASE: {file} is a folder", "Name a file in it: hub.db")
+    if not os.access(file if file.exists() else file.parent, os.R_OK | os.W_OK):
+        raise ConfigError(f"HUB_DATABASE: {file} may not be written", "Change its owner or mode")
+
+
 def _engine(url: URL, *, writes: bool) -> AsyncEngine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: orjson.dumps(value).decode(),
         "json_deserializer": orjson.loads,
+        "hide_parameters": True,  # an error is shown and logged; what a signal says is not
     }
     if url.get_backend_name() == "sqlite":
         # One writer: a second would only wait inside SQLite, where it cannot be fair.
@@ -123,10 +154,14 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     # The driver must not begin transactions by itself: ours begin IMMEDIATE, reads need none.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in SQLITE_PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        cursor = connection.cursor()
+        for pragma in SQLITE_PRAGMAS:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+    except BaseException:
+        connection.close()  # nobody else knows of it yet, and its thread would outlive the loop
+        raise
 
 
 def _words(error: BaseException) -> str:

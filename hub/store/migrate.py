@@ -24,8 +24,10 @@ async def require_current(store: Store) -> None:
     """Raise ConfigError with the command to run unless the schema is this version's."""
     async with store.read() as connection:
         have = await connection.run_sync(_revision)
-    if have != ScriptDirectory.from_config(_config()).get_current_head():
-        what = "is empty" if have is None else "has the schema of another version"
+    script = ScriptDirectory.from_config(_config())
+    _check_known(script, have)
+    if have != script.get_current_head():
+        what = "is empty" if have is None else "has the schema of an older version"
         raise ConfigError(f"the database {what}", "Run: hub migrate")
 
 
@@ -39,11 +41,20 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def _check_known(script: ScriptDirectory, revision: str | None) -> None:
+    if revision is not None and revision not in {one.revision for one in script.walk_revisions()}:
+        raise ConfigError(
+            f"the database has the schema of a newer version ({revision})",
+            "Install the version that made it: a schema does not go back",
+        )
+
+
 def _upgrade(connection: Connection) -> list[str]:
-    before = _revision(connection) or "base"
+    before = _revision(connection)
     config = _config()
+    script = ScriptDirectory.from_config(config)
+    _check_known(script, before)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    script = ScriptDirectory.from_config(config)
-    ran = [step.doc for step in script.iterate_revisions("head", before)]
+    ran = [step.doc for step in script.iterate_revisions("head", before or "base")]
     return list(reversed(ran))

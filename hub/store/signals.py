@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, literal, select, tuple_, update
+from sqlalchemy import Select, bindparam, func, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -88,6 +88,18 @@ async def by_external_ids(
     return {row.external_id: read_signal(row) for row in rows}
 
 
+async def take_turn(connection: AsyncConnection, source: str) -> None:
+    """Wait until no other transaction writes records of this source.
+
+    Two that bring the same record (a push and a poll, two people) would each find it unknown. On
+    SQLite every writer has waited already.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(source, 0)))
+        )
+
+
 async def seen_revisions(
     connection: AsyncConnection, source: str, external_ids: Iterable[str]
 ) -> set[tuple[str, str]]:
@@ -126,6 +138,34 @@ async def revisions(
         ).where(col(RevisionRow.id).in_(sorted(set(ids))))
     )
     return {row.id: dict(row._mapping) for row in rows}  # noqa: SLF001 - it is public
+
+
+async def ids_starting(connection: AsyncConnection, prefix: str, limit: int) -> list[str]:
+    """Find the ids that begin with some letters, oldest first."""
+    id_ = col(SignalRow.id)
+    wanted = (
+        select(id_)
+        # Above every letter that an id is written with, and so the end of those that begin so.
+        .where(id_ >= prefix, id_ < f"{prefix}~")
+        .order_by(id_)
+        .limit(limit)
+    )
+    return list(await connection.scalars(wanted))
+
+
+async def revisions_of(connection: AsyncConnection, signal_id: str) -> list[Mapping[str, Any]]:
+    """Read every version of a signal, by the source's clock, without what it said."""
+    rows = await connection.execute(
+        select(
+            col(RevisionRow.id),
+            col(RevisionRow.revision),
+            col(RevisionRow.revised_at),
+            col(RevisionRow.received_at),
+        )
+        .where(col(RevisionRow.signal_id) == signal_id)
+        .order_by(col(RevisionRow.revised_at), col(RevisionRow.received_at), col(RevisionRow.id))
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - it is public
 
 
 async def recent(

@@ -1,12 +1,12 @@
 """Where each source stands: due, leased, its cursor, its health."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy import case, func, insert, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -148,7 +148,7 @@ async def claim_one(
             col(SourceRow.name) == name,
             or_(col(SourceRow.lease_until).is_(None), col(SourceRow.lease_until) < at),
         )
-        .values(lease=new_id(), lease_until=at + lease, last_attempt_at=at)
+        .values(lease=new_id(), lease_until=at + lease, last_attempt_at=at, next_poll_at=at)
         .returning(*_SOURCES.c)
     )
     row = rows.first()
@@ -175,22 +175,34 @@ async def save_cursor(
 
 
 async def prolong(
-    connection: AsyncConnection, leases: Sequence[str], lease_until: datetime
+    connection: AsyncConnection, leases: Mapping[str, str], lease_until: datetime
 ) -> None:
-    """Hold leases a while longer; those that are no longer ours stay as they are."""
+    """Hold leases (by source) a while longer; those that are no longer ours stay as they are."""
     await connection.execute(
-        update(SourceRow).where(col(SourceRow.lease).in_(leases)).values(lease_until=lease_until)
+        update(SourceRow)
+        .where(tuple_(col(SourceRow.name), col(SourceRow.lease)).in_(list(leases.items())))
+        .values(lease_until=lease_until)
     )
 
 
 async def settle(
     connection: AsyncConnection, name: str, lease: str, outcome: Mapping[str, Any]
 ) -> bool:
-    """Record how a poll ended and give the lease back; a late one changes nothing."""
+    """Record how a poll ended and give the lease back; a late one changes nothing.
+
+    A poll that was asked for meanwhile stays due: this one may have begun too early to see it.
+    """
+    changes = dict(outcome)
+    if "next_poll_at" in changes:
+        due = _SOURCES.c.next_poll_at
+        changes["next_poll_at"] = case(
+            (due > _SOURCES.c.last_attempt_at, due),
+            else_=literal(changes["next_poll_at"], due.type),
+        )
     done = await connection.execute(
         update(SourceRow)
         .where(col(SourceRow.name) == name, col(SourceRow.lease) == lease)
-        .values(lease=None, lease_until=None, **outcome)
+        .values(lease=None, lease_until=None, **changes)
     )
     return done.rowcount == 1
 

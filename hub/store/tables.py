@@ -204,6 +204,7 @@ class EndpointRow(SQLModel, table=True):
     id: str = text(key=True)
     name: str = Field(sa_column=Column(TEXT, nullable=False, unique=True))
     role: str = text()
+    fingerprint: str = text()  # of its address and secret: a change enables it again
     created_at: datetime = when()
     disabled_at: datetime | None = when(null=True)
     disabled_why: str | None = text(null=True)

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from hub.config import Config
 from hub.deliver import Sender
+from hub.errors import StoreUnavailable
 from hub.graphql.render import Renderer, check_selections
 from hub.graphql.schema import make_schema
 from hub.graphql.transports import GraphQL
@@ -77,11 +78,13 @@ def make_app(
             app.state.tail = tail
             app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins)
             app.state.sessions = sessions
-            async with _running(tail.run(), *([work(runtime, sender)] if works else [])):
+            loops = [tail.run(), *([work(runtime, sender)] if works else [])]
+            async with _running(*loops) as app.state.loops:
                 yield
 
     return Starlette(
         lifespan=lifespan,
+        exception_handlers={StoreUnavailable: health.away},
         middleware=[
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
             Middleware(SecurityHeaders),
@@ -110,12 +113,14 @@ async def _session(request: Request) -> Response:
 
 
 @asynccontextmanager
-async def _running(*loops: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+async def _running(
+    *loops: Coroutine[Any, Any, None],
+) -> AsyncGenerator[list[asyncio.Task[None]]]:
     """Run loops beside the application and end them with it."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(loop) for loop in loops]
         try:
-            yield
+            yield running
         finally:
             for task in running:
                 task.cancel()

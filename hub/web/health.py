@@ -1,11 +1,15 @@
 """`/livez` and `/readyz`: whether the process runs, and whether it can do its work."""
 
+import logging
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from hub.errors import HubError
 from hub.store import log
 from hub.store.migrate import require_current
+
+logger = logging.getLogger(__name__)
 
 
 async def live(request: Request) -> Response:
@@ -16,6 +20,8 @@ async def live(request: Request) -> Response:
 async def ready(request: Request) -> Response:
     """Say ready when the database answers and has this version's schema."""
     store = request.app.state.runtime.store
+    if any(loop.done() for loop in request.app.state.loops):
+        return JSONResponse({"status": "not ready", "why": "a loop has ended: restart"}, 503)
     try:
         await require_current(store)
         async with store.read() as connection:
@@ -25,3 +31,10 @@ async def ready(request: Request) -> Response:
             {"status": "not ready", "why": str(error)}, 503, headers={"Retry-After": "5"}
         )
     return JSONResponse({"status": "ok"})
+
+
+async def away(request: Request, error: Exception) -> Response:
+    """Answer any request that met no database."""
+    del request
+    logger.warning("a request met no database", extra={"error": str(error)})
+    return JSONResponse({"error": "Not now: try again shortly"}, 503, {"Retry-After": "5"})

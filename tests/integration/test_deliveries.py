@@ -159,6 +159,37 @@ async def test_410_disables_the_endpoint(tmp_path: Any) -> None:
     assert states == {DeliveryState.DEAD, DeliveryState.PENDING}
 
 
+async def test_a_disabled_endpoint_works_again_once_it_is_mended(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/hub.db"
+    gone, mended, book = Receiver(), Receiver(), Book()
+    gone.answers = [Response(status_code=410)]
+    async with delivering(url, gone, book):
+        book.write("One", "deal/1")
+        await until(lambda: len(gone.got) == 1)
+        book.write("Two", "deal/2")
+        await asyncio.sleep(0.6)
+    async with delivering(url, mended, book):
+        await until(lambda: len(mended.got) == 1)
+    assert json.loads(mended.got[0][1])["data"]["title"] == "Two"
+
+
+async def test_what_cannot_be_rendered_fails_like_any_attempt(tmp_path: Any) -> None:
+    url = f"sqlite:///{tmp_path}/hub.db"
+    receiver, book = Receiver(), Book()
+    select = 'id relevance(role: "support") { score }'
+    async with delivering(url, receiver, book, select=select):
+        book.write("One", "deal/1")
+
+        async def tried() -> Any:
+            async with open_store(url) as store, store.read() as connection:
+                found = await deliveries(connection)
+                return found and await attempts(connection, found[0].id)
+
+        [one] = await until(tried)
+    assert receiver.got == []
+    assert "the selection of bot failed: You have no role named 'support'" in (one.error or "")
+
+
 async def test_a_hanging_endpoint_delays_nobody(tmp_path: Any) -> None:
     receiver, book, other = Receiver(), Book(), Receiver()
     receiver.hang = True

@@ -1,6 +1,7 @@
 """The GraphQL door over real HTTP, on both engines."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -303,3 +304,71 @@ async def test_only_admins_sync_and_only_what_there_is(hub: Running) -> None:
                ... on NotFound { message } ... on Forbidden { message } } }"""
     assert (await hub.ask(query))["syncSource"]["__typename"] == "Forbidden"
     assert (await hub.ask(query, role="admin"))["syncSource"]["__typename"] == "NotFound"
+
+
+CHANGES = """
+{ changes(first: 100) { edges { node { title revision kind signal { title } } } }
+  signals(first: 100) { edges { node { title
+    history { edges { node { title type kind } } } } } } }
+"""
+
+
+async def put(hub: Running, *drafts: Draft) -> None:
+    runtime = hub.app.state.runtime
+    await ingest(runtime.store, Reading("hub"), Page(list(drafts), {}), runtime.snapshot.plan)
+
+
+def release(number: int, revision: int, **changes: Any) -> Draft:
+    at = T0 + timedelta(hours=revision)
+    given = {"kind": "product.release", "revision": str(revision), "revised_at": at, **changes}
+    return draft(number, **given)
+
+
+async def test_what_became_secret_does_not_show_what_it_became(hub: Running) -> None:
+    secret = Classification.RESTRICTED
+    await put(hub, release(950, 1, title="Open"))
+    await put(
+        hub, release(950, 2, title=f"{CANARY} now", kind="people.hire", classification=secret)
+    )
+    body = json.dumps(await hub.reply(CHANGES, role="support"))
+    assert CANARY not in body
+    assert "Open" in body, "that it changed is told to those who knew it"
+
+
+async def test_what_was_secret_once_stays_so_in_the_history(hub: Running) -> None:
+    secret = Classification.RESTRICTED
+    await put(hub, release(951, 1, title=f"{CANARY} first", classification=secret))
+    await put(hub, release(951, 3, title="Open now"))
+    await put(hub, release(951, 2, title=f"{CANARY} late", classification=secret))
+    body = await hub.reply(CHANGES, role="support")
+    assert CANARY not in json.dumps(body)
+    assert "Open now" in json.dumps(body)
+
+
+async def test_a_secret_signal_names_no_account_for_others(hub: Running) -> None:
+    restricted = release(
+        952,
+        1,
+        classification=Classification.RESTRICTED,
+        account=AccountRef(name=f"Initech - {CANARY}", domain="initech.example"),
+    )
+    account = AccountRef(name="Initech", domain="initech.example")
+    await put(hub, restricted, release(953, 1, account=account))
+    assert CANARY not in json.dumps(await hub.reply(EVERYTHING, role="support", of="support"))
+
+
+async def test_input_that_no_database_takes_is_refused_or_found_nowhere(hub: Running) -> None:
+    nul = await hub.ask(
+        "query Q($id: ID!) { signal(id: $id) { id } node(id: $id) { id } }", id="\0"
+    )
+    assert nul == {"signal": None, "node": None}
+    for given in ({"labels": ["\0"]}, {"sources": ["a\0"]}):
+        found = await hub.ask(PAGE, order="NEWEST", filter=given)
+        assert found["signals"]["edges"] == []
+    early = {"occurredAfter": "0001-01-01T00:00:00+14:00"}
+    answer = await hub.reply(PAGE, order="NEWEST", filter=early)
+    assert answer["errors"][0]["extensions"]["code"] == "INVALID"
+    for forged in (["feed:sales", 2**40, 0.5, 1], ["feed:sales", 1, 0.5, 2**70]):
+        cursor = urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
+        answer = await hub.reply(FEED, of="sales", after=cursor)
+        assert answer["errors"][0]["extensions"]["code"] == "BAD_CURSOR"

@@ -1,7 +1,8 @@
 """The pipeline on both engines: stored once, in order, with the cursor, or not at all."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -22,12 +23,12 @@ T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
 READING = Reading("crm", notify_after=T0 - timedelta(days=1))
 
 
-def draft(number: int = 1, revision: int = 1, **changes: Any) -> Draft:
+def draft(number: int = 1, revision: int | str = 1, **changes: Any) -> Draft:
     given: dict[str, Any] = {
         "kind": "sales.deal.won",
         "external_id": f"deal/{number}",
         "revision": str(revision),
-        "revised_at": T0 + timedelta(minutes=revision),
+        "revised_at": T0 + timedelta(minutes=revision if isinstance(revision, int) else 1),
         "occurred_at": T0,
         "title": f"Acme buys {number}, version {revision}",
         "body": "They liked it",
@@ -49,7 +50,7 @@ async def store(database_url: str) -> AsyncGenerator[Store]:
 @pytest.fixture
 async def plan(store: Store) -> Plan:
     async with store.write() as connection:
-        ids = await declare_endpoints(connection, {"sales-bot": "sales"}, T0)
+        ids = await declare_endpoints(connection, {"sales-bot": ("sales", "")}, T0)
     target = Target(ids["sales-bot"], frozenset({"sales.*"}), 0.5)
     return Plan(Router(read_config("", {}).roles), {"sales": [target]})
 
@@ -203,3 +204,35 @@ async def test_attributes_too_large_to_carry_are_quarantined(store: Store, plan:
     page = Page([draft(1), draft(2, attributes={"x": "y" * 100_000})], {})
     done = await ingest(store, READING, page, plan)
     assert (len(done.signals), done.quarantined) == (1, 1)
+
+
+async def test_a_record_brought_twice_at_once_is_stored_once(store: Store, plan: Plan) -> None:
+    """A push and a poll of one record meet: neither fails, and the newer revision stays."""
+    for number in range(15):
+        newer, older = draft(number, revision=2), draft(number, revision=1)
+        pages = [Page([one], {}) for one in (newer, older, newer)]
+        async with asyncio.TaskGroup() as tasks:
+            for page in pages:
+                tasks.create_task(ingest(store, READING, page, plan))
+        assert (await kept(store, f"deal/{number}")).revision == "2"
+    async with store.read() as connection:
+        lines = await log.after(connection, 0, 100)
+    assert [line.seq for line in lines] == list(range(1, 31))
+
+
+async def test_no_text_or_time_of_a_record_holds_up_its_page(store: Store, plan: Plan) -> None:
+    far = datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))
+    page = Page(
+        [
+            draft(1, thread="a\0b", account=AccountRef(name="Ac\0me"), revision="r\0"),
+            draft(2, occurred_at=far),
+            draft(3, author=PersonRef(name="\0", email="x\0@y.example")),
+            draft(4, external_id="\0"),
+            draft(5),
+        ],
+        {},
+        [Bad("not\0 good", {"x": 1}, "id\0")],
+    )
+    done = await ingest(store, READING, page, plan)
+    assert (len(done.signals), done.quarantined) == (3, 3)
+    assert (await kept(store)).account.name == "Acme"

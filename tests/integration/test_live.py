@@ -14,6 +14,7 @@ from websockets.asyncio.client import ClientConnection
 from hub.bus.local import LocalBus
 from hub.config import read_config
 from hub.connector import Draft, Page
+from hub.graphql.relay import log_cursor
 from hub.ingest import Plan, Reading, ingest
 from hub.live import QUEUE, Tail
 from hub.route import Router
@@ -153,6 +154,18 @@ async def test_every_client_sees_every_change_once_while_it_comes_and_goes(hub: 
                     cursor = got["cursor"]
                     seen.append(got["signal"]["title"])
     assert len(seen) == len(set(seen)) == total
+
+
+async def test_a_cursor_of_a_log_that_is_gone_is_told(hub: Running) -> None:
+    cursor = log_cursor(10**6)
+    async with hub.socket() as socket:
+        await follow(socket, after=cursor)
+        expired = await event(socket)
+        assert expired["__typename"] == "CursorExpired"
+        assert (await hear(socket))["type"] == "complete"
+        await follow(socket, "2", after=expired["oldest"])
+        await put(hub, deal(1))
+        assert (await event(socket))["signal"]["title"] == "Deal 1 v1"
 
 
 async def test_a_revoked_key_hears_no_more(hub: Running) -> None:

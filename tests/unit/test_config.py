@@ -30,7 +30,7 @@ WRONG: list[tuple[str, str, str]] = [
     ('[roles.x.sees]\nclassification = "secret"\n', "'secret' is not one of", "Correct"),
     ('[roles.Sales]\ndescription = "x"\n', "roles.Sales.name", "Correct"),
     (
-        '[endpoints.bot]\nrole = "sale"\nurl = "https://x.example"\nsecret = "s"\n',
+        '[endpoints.bot]\nrole = "sale"\nurl = "https://x.example"\nsecret = "whsec_eA=="\n',
         "hub.toml:2: endpoints.bot.role: no role named 'sale'",
         "There are: sales",
     ),
@@ -38,6 +38,17 @@ WRONG: list[tuple[str, str, str]] = [
         '[endpoints.bot]\nrole = "sales"\nurl = "https://x.example"\n',
         "hub.toml:1: endpoints.bot.secret: this setting is missing",
         'Add secret = "${SECRET}"',
+    ),
+    ('[roles.sales]\nname = "support"\n', "hub.toml:2: roles.sales.name: a name stands", "Remove"),
+    ('[roles.x.sees]\nexcept_kinds = ["people*"]\n', "hub.toml:2: roles.x.sees.except_kinds", ""),
+    ('[roles.x.sees]\ndepartments = ["Sales"]\n', "hub.toml:2: roles.x.sees.departments", ""),
+    ('[roles.x.interests.kinds]\n"Sales.*" = 1\n', "roles.x.interests.kinds", ""),
+    (RSS + 'every = "99999999999999999d"\n', "longer than time is kept", ""),
+    ("a = " + "[" * 3000, "hub.toml: this is nested too deep", ""),
+    (
+        '[endpoints.bot]\nrole = "sales"\nurl = "https://x.example"\nsecret = "not base64 !"\n',
+        "hub.toml:4: endpoints.bot.secret: a webhook secret is whsec_ and base64",
+        "",
     ),
     ("a = [\n", "this is not TOML", "Correct"),
     ("a = 1\na = 2\n", "hub.toml:2", ""),
@@ -59,9 +70,9 @@ def test_secrets_come_from_the_environment_and_stay_out_of_sight() -> None:
     url = "https://bot.example/hook"
     secret = "${TOKEN}"
     """
-    config = read_config(text, {"TOKEN": "whsec_hidden"})
-    assert config.endpoints["bot"].secret.get_secret_value() == "whsec_hidden"
-    assert "whsec_hidden" not in repr(config)
+    config = read_config(text, {"TOKEN": "whsec_aGlkZGVu"})
+    assert config.endpoints["bot"].secret.get_secret_value() == "whsec_aGlkZGVu"
+    assert "aGlkZGVu" not in repr(config)
 
 
 def test_the_default_roles_are_changed_number_by_number() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 from graphql import GraphQLError
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
-from hub.errors import Code, Refused
+from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
@@ -47,11 +47,8 @@ async def _answer(schema: Schema, make_context: MakeContext, request: Request) -
         operation = operation_of(asked)
         context = await make_context(request)
         _ = context.viewer
-    except Refused as refused:
-        status = refused.status if isinstance(refused, _Turned) else 400
-        status = 401 if refused.code is Code.UNAUTHENTICATED else status
-        kind = media[0] if media and media[0] != SSE else JSON
-        return _json({"errors": [_formatted(refused)]}, kind, status)
+    except (Refused, StoreUnavailable, ClientDisconnect) as error:
+        return _turned(error, next((one for one in media if one != SSE), JSON))
 
     wants_stream = media[0] == SSE or (SSE in media and operation is OperationType.SUBSCRIPTION)
     if wants_stream and request.method == "POST":
@@ -66,6 +63,20 @@ async def _answer(schema: Schema, make_context: MakeContext, request: Request) -
         wrong = Refused(Code.INVALID, "A mutation is not taken by GET", "POST it")
         return _json({"errors": [_formatted(wrong)]}, kind, 405, {"Allow": "POST"})
     return await _once(schema, asked, context, kind)
+
+
+def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> Response:
+    """Answer a request that was not executed."""
+    match error:
+        case ClientDisconnect():
+            return Response(status_code=400)  # nobody is there to read it
+        case StoreUnavailable():
+            return _json({"errors": [_formatted(error)]}, kind, 503, {"Retry-After": "5"})
+        case Refused(code=Code.UNAUTHENTICATED):
+            return _json({"errors": [_formatted(error)]}, kind, 401)
+        case _:
+            status = error.status if isinstance(error, _Turned) else 400
+            return _json({"errors": [_formatted(error)]}, kind, status)
 
 
 async def _once(schema: Schema, asked: Asked, context: Context, kind: str) -> Response:
@@ -181,8 +192,8 @@ def acceptable(accept: str) -> list[str]:
     return sorted(chosen, key=lambda one: best[one], reverse=True)
 
 
-def _formatted(refused: Refused) -> Any:
-    return present(GraphQLError(str(refused), original_error=refused)).formatted
+def _formatted(error: Exception) -> Any:
+    return present(GraphQLError(str(error), original_error=error)).formatted
 
 
 def _json(

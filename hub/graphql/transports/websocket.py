@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from hub.errors import Code, Refused
+from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
@@ -104,7 +104,10 @@ class Socket:
     async def _init(self, socket: WebSocket, given: dict[str, Any]) -> None:
         if self._context is not None:
             raise Closed(4429, "Too many initialisation requests")
-        self._context = await self._make_context(socket, _token(given))
+        try:
+            self._context = await self._make_context(socket, _token(given))
+        except StoreUnavailable:
+            raise Closed(1013, "The database cannot be used right now: try again") from None
         if self._context.known is None:
             raise Closed(4403, "Forbidden: sign in with an API key")
         await _send(socket, {"type": "connection_ack"})

@@ -79,6 +79,7 @@ def upgrade() -> None:
         sa.Column("id", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
         sa.Column("role", TEXT, nullable=False),
+        sa.Column("fingerprint", TEXT, nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("disabled_at", UtcDateTime(), nullable=True),
         sa.Column("disabled_why", TEXT, nullable=True),
