@@ -7,6 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 
 import orjson
+from pydantic import SecretStr
 
 from hub.bus import Bus
 from hub.bus.local import LocalBus
@@ -108,9 +109,7 @@ async def put_in_force(store: Store, config: Config) -> Snapshot:
             at,
         )
     plan = Plan(Router(config.roles), _targets(config, ids))
-    roles = sha256(
-        orjson.dumps([role.model_dump(mode="json") for role in config.roles.values()])
-    ).hexdigest()
+    roles = _digest([role.model_dump() for role in config.roles.values()])
     async with store.read() as connection:
         before = await applied(connection, "roles")
     if before is not None and before != roles:
@@ -122,16 +121,23 @@ async def put_in_force(store: Store, config: Config) -> Snapshot:
 
 def fingerprint(source: SourceConfig) -> str:
     """Tell two configurations of a source apart without keeping its secrets."""
-    fields = {
-        name: value.get_secret_value() if hasattr(value, "get_secret_value") else repr(value)
-        for name, value in source.connector
-    }
-    return sha256(repr((source.kind, sorted(fields.items()))).encode()).hexdigest()
+    return _digest([source.kind, source.connector.model_dump()])
 
 
 def _fingerprint(endpoint: EndpointConfig) -> str:
-    secret = endpoint.secret.get_secret_value()
-    return sha256(repr((str(endpoint.url), secret)).encode()).hexdigest()
+    return _digest([str(endpoint.url), endpoint.secret])
+
+
+def _digest(settings: object) -> str:
+    """Digest settings so that another process gives the same: the order of a set is its own."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+    return sha256(orjson.dumps(settings, default=_written, option=options)).hexdigest()
+
+
+def _written(value: object) -> object:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    return value.get_secret_value() if isinstance(value, SecretStr) else repr(value)
 
 
 def _targets(config: Config, ids: dict[str, str]) -> dict[str, list[Target]]:
