@@ -1,0 +1,48 @@
+"""The commands of `hub`. Each imports what it needs when it runs, so that `--help` is quick."""
+
+from typing import Annotated
+
+import typer
+
+from hub import __version__
+from hub.cli import check, connectors, database, demo, init, keys, serve, sources, sync, trace
+from hub.cli.help import SECTIONS, InSections
+
+app = typer.Typer(
+    cls=InSections,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # a plain help needs neither Markdown nor Pygments, 0.2 s of import
+    pretty_exceptions_enable=False,  # it would show local variables, and so secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hub {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _hub(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Team Signals Hub: what every department's tools know, told to each role it matters to."""
+
+
+BEGIN, RUN, LOOK = SECTIONS
+app.command(rich_help_panel=BEGIN)(init.init)
+app.command(rich_help_panel=BEGIN)(check.check)
+app.command(rich_help_panel=BEGIN)(database.migrate)
+app.add_typer(keys.app, name="keys", rich_help_panel=BEGIN)
+app.command(rich_help_panel=RUN)(demo.demo)
+app.command(rich_help_panel=RUN)(serve.serve)
+app.command(rich_help_panel=RUN)(sync.sync)
+app.command(rich_help_panel=LOOK)(sources.sources)
+app.command(rich_help_panel=LOOK)(trace.trace)
+app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(database.schema)

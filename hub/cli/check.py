@@ -1,0 +1,154 @@
+"""`hub check`: reads hub.toml as the hub would, and says what is wrong or what it found."""
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs: `hub --help` is quick
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hub.cli import prepare
+from hub.cli.terminal import AsJson, as_json, heading, say, span, table
+from hub.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hub.config import Config, EndpointConfig, Role
+    from hub.settings import Settings
+
+
+def check(json: AsJson = False) -> None:
+    """Say what is wrong with hub.toml, or what it declares."""
+    try:
+        settings = prepare.settings()
+        config = _checked(settings)
+    except ConfigError as error:
+        if json:
+            as_json({"ok": False, "error": error.message, "fix": error.suggestion})
+        raise
+    warnings = _warnings(settings)
+    if json:
+        as_json({"ok": True, "file": str(settings.config), **_found(config), "warnings": warnings})
+        return
+    _show(settings, config)
+    for warning in warnings:
+        say()
+        say(f"note: {warning}", "yellow")
+
+
+def _checked(settings: "Settings") -> "Config":
+    config = prepare.config(settings)
+    if endpoints := [one for one in config.endpoints.values() if one.select is not None]:
+        _check_selections(settings.config, endpoints)
+    return config
+
+
+def _check_selections(file: Path, endpoints: list["EndpointConfig"]) -> None:
+    """Check what endpoints select. Raises ConfigError with the line of the first wrong one."""
+    from hub.graphql.render import check_selections
+    from hub.graphql.schema import make_schema
+    from hub.toml import place_of
+
+    schema = make_schema()
+    for endpoint in endpoints:
+        try:
+            check_selections(schema, [endpoint])
+        except ConfigError as error:
+            path = ("endpoints", endpoint.name, "select")
+            said = error.message.removeprefix(f"{'.'.join(path)}: ")
+            place = place_of(file.read_text(), str(file))
+            raise place.error(path, said, error.suggestion) from None
+
+
+def _warnings(settings: "Settings") -> list[str]:
+    """Name what is no fault of hub.toml, but keeps `hub serve` from starting."""
+    from hub.web.auth import session_signer
+
+    try:
+        session_signer(settings)
+    except ConfigError as error:
+        return [f"hub serve would not start: {error}"]
+    return []
+
+
+def _found(config: "Config") -> dict[str, Any]:
+    return {
+        "sources": [
+            {"name": one.name, "connector": one.kind, "every_seconds": one.every}
+            for one in config.sources.values()
+        ],
+        "roles": [
+            {
+                "name": one.name,
+                "threshold": one.threshold,
+                "sees": one.sees.classification.name.lower(),
+                "restricted": one.sees.restricted,
+                "description": one.description,
+            }
+            for one in config.roles.values()
+        ],
+        "endpoints": [
+            {
+                "name": one.name,
+                "role": one.role,
+                "host": _host(one),
+                "kinds": one.kinds,
+                "min_score": one.min_score,
+            }
+            for one in config.endpoints.values()
+        ],
+    }
+
+
+def _show(settings: "Settings", config: "Config") -> None:
+    say(f"{settings.config} is good", "green")
+    heading("Sources")
+    if config.sources:
+        table(
+            ["name", "connector", "every"],
+            [[one.name, one.kind, span(one.every)] for one in config.sources.values()],
+        )
+    else:
+        say("none yet: `hub connectors list` names what can be read")
+    heading("Roles")
+    table(
+        ["name", "hears from", "sees up to", "description"],
+        [
+            [one.name, f"{one.threshold:g}", _sees(one), one.description]
+            for one in config.roles.values()
+        ],
+        numbers={"hears from"},
+        whole={"name", "hears from"},
+    )
+    heading("Endpoints")
+    if config.endpoints:
+        table(
+            ["name", "role", "host", "kinds", "from"],
+            [
+                [
+                    one.name,
+                    one.role,
+                    _host(one),
+                    ", ".join(sorted(one.kinds)),
+                    f"{_least(one, config):g}",
+                ]
+                for one in config.endpoints.values()
+            ],
+        )
+    else:
+        say("none yet: signals are read in the dashboard and over GraphQL")
+
+
+def _least(endpoint: "EndpointConfig", config: "Config") -> float:
+    if endpoint.min_score is None:
+        return config.roles[endpoint.role].threshold
+    return endpoint.min_score
+
+
+def _sees(role: "Role") -> str:
+    level = role.sees.classification.name.lower()
+    if role.sees.restricted:
+        return f"{level}, all of {', '.join(sorted(role.sees.restricted))}"
+    return level
+
+
+def _host(endpoint: "EndpointConfig") -> str:
+    """Name where an endpoint is; the rest of its address may be a secret."""
+    url = endpoint.url
+    return f"{url.host}:{url.port}" if url.port not in {80, 443} else str(url.host)

@@ -1,0 +1,106 @@
+"""The hub.toml that `hub init` writes: examples made of what is installed, so they stay true."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from hub.cli.form import Setting, about, form
+from hub.config import default_roles
+from hub.connector import Connector
+
+WIDTH = 98
+
+_HEAD = """\
+# What the hub reads, who should hear of it, and where it is sent.
+#
+# Remove the # before a line to put it in force, then run `hub check`: it says what is wrong, with
+# line and remedy. ${NAME} takes a secret from the environment or from .env beside this file.
+
+[hub]
+company = "Our company"
+"""
+_SOURCES = """\
+
+# Sources: one table each, under a name of your choice. Every source also takes
+#   every = "5m"                           how often to ask
+#   notify_after = 2026-01-01T00:00:00Z    what happened before is history: kept, never sent
+#   classification = "confidential"        public, internal, confidential or restricted
+#   department = "sales"                   else what each kind says
+# `hub connectors show NAME` lists what else a connector takes.
+"""
+_ROLES = """\
+
+# Roles: what you write here goes over those that come along.
+# {names}
+
+#[roles.sales]
+#threshold = 0.55                          # hears of a signal from this relevance on
+#[roles.sales.interests.accounts]
+#"Acme" = 0.3                              # whatever happens at Acme matters more
+#[roles.sales.sees]
+#classification = "confidential"           # and nothing above
+"""
+_ENDPOINTS = """\
+
+# Endpoints: where a role's signals are pushed, as signed webhooks:
+# https://www.standardwebhooks.com
+
+#[endpoints.sales-desk]
+#role = "sales"
+#url = "https://desk.example/hooks/hub"
+#secret = "${SALES_DESK_SECRET}"           # whsec_ and base64: what the receiver checks with
+#kinds = ["sales.*", "support.escalation"] # else all
+#min_score = 0.6                           # else the role's threshold
+#select = "id title account { name }"      # fields of Signal, as in schema.graphql; else most
+"""
+
+
+def hub_toml(connectors: Mapping[str, type[Connector]]) -> str:
+    """Write a hub.toml that is in force as it is, with everything else in comments."""
+    lines = [_HEAD, _SOURCES]
+    for name, connector in connectors.items():
+        lines.append("")
+        lines += [f"# {line}" for line in textwrap.wrap(about(connector), WIDTH)]
+        lines += [f"#{line}" for line in source_example(name, connector)]
+    roles = ", ".join(default_roles())
+    return "\n".join([*lines, _ROLES.format(names=roles), _ENDPOINTS]).replace("\n\n\n", "\n\n")
+
+
+def source_example(name: str, connector: type[Connector]) -> list[str]:
+    """Write the table of a source with the settings that it must have."""
+    return [
+        f"[sources.{name.replace('_', '-')}]",
+        f'connector = "{name}"',
+        *_required(name, connector),
+    ]
+
+
+def _required(name: str, connector: type[Connector]) -> Iterator[str]:
+    for setting in form(connector):
+        if not setting.required:
+            continue
+        line = f"{setting.name} = {_value(name, setting)}"
+        said = f"{line:<41} # {setting.description}"
+        yield said if setting.description and len(said) <= WIDTH else line
+
+
+def _value(name: str, setting: Setting) -> str:
+    """Invent a value that the setting takes, or name the variable of a secret."""
+    if setting.secret:
+        return f'"${{{name}_{setting.name}}}"'.upper()
+    invented = {
+        "text": f'"https://{name.replace("_", "-")}.example"' if _is_address(setting) else '"..."',
+        "URL": f'"https://{name.replace("_", "-")}.example"',
+        "whole number": "1",
+        "number": "1.0",
+        "true or false": "true",
+        "time": "2026-01-01T00:00:00Z",
+        "duration": '"PT1H"',
+        "table": "{}",
+        "list of text": '["..."]',
+    }
+    return invented.get(setting.type, f'"{setting.type.partition(" or ")[0]}"')
+
+
+def _is_address(setting: Setting) -> bool:
+    return re.search(r"(^|_)url$", setting.name) is not None

@@ -1,0 +1,108 @@
+"""The settings of a connector as a form, out of its JSON Schema."""
+
+import inspect
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hub.connector import Connector
+
+_FORMATS = {
+    "password": "secret",
+    "date-time": "time",
+    "duration": "duration",
+    "uri": "URL",
+}
+_TYPES = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "object": "table",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    name: str
+    type: str
+    required: bool
+    secret: bool
+    default: Any
+    description: str
+
+    @property
+    def default_in_words(self) -> str:
+        if self.required:
+            return "required"
+        if self.default is None or self.default in ([], {}):
+            return ""
+        if isinstance(self.default, str):
+            return self.default
+        return json.dumps(self.default, ensure_ascii=False)
+
+
+# What hub.toml takes for any source, beside the connector's own settings.
+COMMON = (
+    Setting("connector", "text", True, False, None, "The connector's name."),
+    Setting("every", "duration", False, False, None, "How often to ask: 30s, 5m, 2h or 1d."),
+    Setting(
+        "notify_after", "time", False, False, None,
+        "What happened before is history: kept, never sent; else the source's first poll.",
+    ),
+    Setting(
+        "classification", "public, internal, confidential or restricted", False, False, None,
+        "Who may see its signals; else what each record says.",
+    ),
+    Setting("department", "text", False, False, None, "Where its signals come from; else by kind."),
+)  # fmt: skip
+
+
+def form(connector: type[Connector]) -> list[Setting]:
+    """List a connector's own settings; those that any source takes are not among them."""
+    schema = connector.model_json_schema()
+    required = schema.get("required", ())
+    common = {one.name for one in COMMON}
+    settings = []
+    for name, part in schema.get("properties", {}).items():
+        if name in common:
+            continue
+        type_, secret = _type(part, schema.get("$defs", {}))
+        settings.append(
+            Setting(
+                name=name,
+                type=type_,
+                required=name in required,
+                secret=secret,
+                # What a secret defaults to is nobody's business either.
+                default=None if secret else part.get("default"),
+                description=" ".join(part.get("description", "").split()),
+            )
+        )
+    return sorted(settings, key=lambda one: not one.required)
+
+
+def about(connector: type[Connector]) -> str:
+    """Say in a line what a connector reads: its module's first line, else its class's."""
+    module = sys.modules[connector.__module__].__doc__
+    # Not the inherited docstring of Connector, which says nothing of this one.
+    said = inspect.cleandoc(module or connector.__doc__ or "")
+    return said.partition("\n\n")[0].replace("\n", " ").replace("`", "")
+
+
+def _type(part: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[str, bool]:
+    """Write a JSON Schema's type in words, and whether it holds a secret."""
+    if "$ref" in part:
+        return _type(defs[part["$ref"].rpartition("/")[2]], defs)
+    if choices := part.get("anyOf") or part.get("oneOf") or part.get("allOf"):
+        read = [_type(one, defs) for one in choices if one.get("type") != "null"]
+        return " or ".join(dict.fromkeys(name for name, _ in read)), any(it for _, it in read)
+    if "enum" in part or "const" in part:
+        return " or ".join(map(str, part.get("enum") or [part["const"]])), False
+    if part.get("type") == "array":
+        of, secret = _type(part.get("items", {}), defs)
+        return f"list of {of}", secret
+    format_, type_ = part.get("format", ""), part.get("type", "")
+    return _FORMATS.get(format_) or _TYPES.get(type_, "anything"), format_ == "password"

@@ -1,0 +1,52 @@
+"""What most commands begin with: settings, quiet logs, an open and migrated database."""
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs: `hub --help` is quick
+
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from hub.config import Config
+    from hub.settings import Settings
+    from hub.store import Store
+
+T = TypeVar("T")
+
+
+def settings(**overrides: object) -> "Settings":
+    """Read the settings and set up logging. Raises ConfigError.
+
+    A command that ends says by itself what went wrong: its logs are quiet unless asked for.
+    """
+    from hub.logs import set_up_logs
+    from hub.settings import load_settings
+
+    read = load_settings(**overrides)
+    set_up_logs(read.log_level if "log_level" in read.model_fields_set else "ERROR")
+    return read
+
+
+def config(read: "Settings") -> "Config":
+    """Read and check hub.toml. Raises ConfigError."""
+    from hub.config import load_config
+    from hub.settings import environment
+
+    return load_config(read.config, environment())
+
+
+@asynccontextmanager
+async def store(read: "Settings") -> AsyncGenerator["Store"]:
+    """Open the database. Raises ConfigError when it is not migrated, StoreUnavailable."""
+    from hub.store import open_store
+    from hub.store.migrate import require_current
+
+    async with open_store(read.database) as opened:
+        await require_current(opened)
+        yield opened
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run the asynchronous part of a command."""
+    import asyncio
+
+    return asyncio.run(work)

@@ -1,0 +1,121 @@
+"""`hub sources`: how each source is."""
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs: `hub --help` is quick
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from hub.cli import prepare
+from hub.cli.terminal import AsJson, as_json, note, say, span, table
+from hub.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hub.settings import Settings
+    from hub.store.sources import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    name: str
+    connector: str
+    state: "State"
+    lag_seconds: float | None
+    last_success_at: datetime | None
+    last_error: str | None
+    last_error_at: datetime | None
+    next_poll_at: datetime | None
+    failures: int
+    signals: int
+    quarantined: int
+
+
+def sources(json: AsJson = False) -> None:
+    """Show how each source is, and what went wrong."""
+    settings = prepare.settings()
+    found = prepare.run(_read(settings))
+    undeclared = _not_served_yet(settings, [one.name for one in found])
+    if json:
+        as_json(found)
+        return
+    if found:
+        _show(found)
+    else:
+        say("No sources yet: name them in hub.toml, then run hub serve")
+    if undeclared:
+        note(f"In hub.toml, but not served yet: {', '.join(undeclared)}")
+
+
+async def _read(settings: "Settings") -> list[_Source]:
+    from hub.access import Always
+    from hub.config import HUB_SOURCE
+    from hub.signals import now
+    from hub.store.sources import counts, standings
+
+    at = now()
+    async with prepare.store(settings) as store, store.read() as connection:
+        rows = [one for one in await standings(connection) if one.name != HUB_SOURCE]
+        counted = await counts(connection, [one.name for one in rows], Always())
+    return [
+        _Source(
+            name=one.name,
+            connector=one.connector,
+            state=one.state,
+            lag_seconds=round((at - one.last_success_at).total_seconds(), 1)
+            if one.last_success_at
+            else None,
+            last_success_at=one.last_success_at,
+            last_error=one.last_error,
+            last_error_at=one.last_error_at,
+            next_poll_at=one.next_poll_at,
+            failures=one.failures,
+            signals=counted[one.name][0],
+            quarantined=counted[one.name][1],
+        )
+        for one in rows
+    ]
+
+
+def _not_served_yet(settings: "Settings", served: list[str]) -> list[str]:
+    """Name what hub.toml declares and no hub has read yet."""
+    try:
+        declared = prepare.config(settings).sources
+    except ConfigError as error:
+        # The sources that are in force can still be looked at.
+        note(f"hub.toml, as it is now, could not be put in force: {error}")
+        return []
+    return [name for name in declared if name not in served]
+
+
+def _show(found: list[_Source]) -> None:
+    from datetime import timedelta
+
+    from hub.signals import now
+
+    at = now()
+
+    def lag(one: _Source) -> str | None:
+        return span(timedelta(seconds=one.lag_seconds)) if one.lag_seconds is not None else None
+
+    def due(one: _Source) -> str:
+        if one.next_poll_at is None:
+            return "stopped"
+        return f"in {span(one.next_poll_at - at)}" if one.next_poll_at > at else "now"
+
+    columns = ["name", "connector", "state", "lag", "next poll", "signals"]
+    rows: list[list[object]] = [
+        [one.name, one.connector, one.state, lag(one), due(one), one.signals] for one in found
+    ]
+    if any(one.quarantined for one in found):
+        columns.append("unread")
+        for row, one in zip(rows, found, strict=True):
+            row.append(one.quarantined)
+    if any(one.last_error for one in found):
+        columns.append("last error")
+        for row, one in zip(rows, found, strict=True):
+            row.append(one.last_error)
+    table(
+        columns,
+        rows,
+        numbers={"signals", "unread"},
+        whole={"name", "state", "lag", "next poll", "signals"},
+    )

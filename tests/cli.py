@@ -1,0 +1,98 @@
+"""The `hub` command as people run it: a process of its own, in a folder of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Read standard output, which is nothing but JSON."""
+        return json.loads(self.out)
+
+    def said(self, code: int, *errors: str) -> None:
+        """Expect an exit code, a line for what happened and one for what to do, no traceback."""
+        lines = self.err.splitlines()
+        assert self.code == code, self
+        assert [line[:7] for line in lines] == ["error: ", "  fix: "], self.err
+        for error in errors:
+            assert error in self.err
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that `hub` runs in, with the environment that it sees."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, toml: str) -> None:
+        (self.path / "hub.toml").write_text(toml)
+
+    async def hub(self, *words: str, **environment: str) -> Done:
+        """Run a command to its end."""
+        process = await self.start(*words, **environment)
+        async with asyncio.timeout(60):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return Done(process.returncode, out.decode(), err.decode())
+
+    async def start(self, *words: str, **environment: str) -> Process:
+        inherited = {key: value for key, value in os.environ.items() if key[:4] != "HUB_"}
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hub", *words,
+            cwd=self.path,
+            env={**inherited, "PYTHONPATH": str(ROOT), **self.environment, **environment},
+            stdout=PIPE,
+            stderr=PIPE,
+        )  # fmt: skip
+
+    @asynccontextmanager
+    async def serving(self, *words: str) -> AsyncGenerator["Serving"]:
+        """Run `hub serve` on a free port until the block ends."""
+        process = await self.start("serve", "--port", "0", *words)
+        try:
+            assert process.stdout is not None
+            async with asyncio.timeout(60):
+                line = (await process.stdout.readline()).decode()
+            if not line:
+                out, err = await process.communicate()
+                raise AssertionError(f"it did not start: {out.decode()}{err.decode()}")
+            yield Serving(process, line, next(w for w in line.split() if w.startswith("http")))
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+
+@dataclass(frozen=True)
+class Serving:
+    process: Process
+    line: str
+    url: str
+
+    async def stop(self, by: signal.Signals, within: float = 10) -> Done:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(by)
+        async with asyncio.timeout(within):
+            out, err = await self.process.communicate()
+        assert self.process.returncode is not None
+        return Done(self.process.returncode, out.decode(), err.decode())
