@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 import sqlite3
 import subprocess
@@ -169,7 +170,7 @@ def test_what_a_private_channel_says_reaches_nobody(running: Demo, folder: Path)
     assert len(kept) == 4
     for role in running.keys:
         shown = {node["title"] for node in titles(running, role, sources=["slack"])}
-        assert shown or role == "community"
+        assert shown
         assert not shown & set(kept)
         assert not any("Lighthouse" in title for title in shown)
 
@@ -206,6 +207,21 @@ def test_the_page_offers_every_key(running: Demo) -> None:
     told = httpx2.get(f"{running.url}/session").json()
     assert told["keys"] == running.keys
     assert running.keys.keys() == {*ROLES, "admin"}
+
+
+def test_what_the_guide_says_can_happen_does(running: Demo) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "demo.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| `(\{.*?\})`", guide, re.MULTILINE)
+    assert [vendor for vendor, _ in rows] == list(VENDORS)
+    before = _counts(running)
+    for vendor, record in rows:
+        running.emit(vendor, **json.loads(record))
+    deadline = time.monotonic() + 10
+    while any(_counts(running)[name] == before[name] for name in VENDORS):
+        assert time.monotonic() < deadline, _counts(running)
+        time.sleep(0.1)
+    told = [node["title"] for node in titles(running, "executive", kinds=["chat.decision"])]
+    assert "Decision: we go to Osaka" in told
 
 
 def test_it_ends_at_once_and_goes_on_where_it_was(tmp_path: Path) -> None:
