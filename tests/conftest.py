@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -35,11 +36,17 @@ def valkey() -> Generator[Valkey]:
 @pytest.fixture
 async def postgres_url(postgres: Postgres) -> AsyncGenerator[str]:
     """Make a new, empty database for one test."""
+    async with new_database(postgres) as url:
+        yield url
+
+
+@asynccontextmanager
+async def new_database(server: Postgres) -> AsyncGenerator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    connection = await asyncpg.connect(postgres.url)
+    connection = await asyncpg.connect(server.url)
     try:
         await connection.execute(f"CREATE DATABASE {name}")
-        yield postgres.database(name)
+        yield server.database(name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()

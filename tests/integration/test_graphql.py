@@ -1,72 +1,34 @@
-"""The GraphQL door over real HTTP, on both engines."""
+"""The GraphQL door over real HTTP, on both engines: everything that only reads."""
 
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from hub.config import read_config
-from hub.connector import AccountRef, Draft, Page, PersonRef
-from hub.ingest import Plan, Reading, ingest
-from hub.route import Router
-from hub.signals import Classification, Severity
-from hub.store import open_store
-from hub.store.migrate import migrate
-from tests.running import ROLES, Running, running
+from hub.signals import Classification
+from tests.conftest import new_database
+from tests.engines import Postgres
+from tests.filled import CANARY, EVERYTHING, filled
+from tests.running import ROLES, Running
 
-T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
-KINDS = ("sales.deal.won", "support.ticket.opened", "product.release", "people.hire")
-CANARY = "Canary-7c1f"
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def draft(number: int, **changes: Any) -> Draft:
-    at = T0 + timedelta(minutes=number // 2)  # pairs share a time: ties are part of the test
-    given: dict[str, Any] = {
-        "kind": KINDS[number % len(KINDS)],
-        "external_id": str(number),
-        "revision": "1",
-        "revised_at": at,
-        "occurred_at": at,
-        "title": f"Signal {number:03}",
-        "severity": Severity(number % 5),
-        "labels": ("even",) if number % 2 == 0 else ("odd", "x"),
-        "account": AccountRef(name=f"Account {number % 3}"),
-        "author": PersonRef(name="Jane Doe", email="jane@us.example"),
-    }
-    return Draft(**(given | changes))
-
-
-SECRETS = [
-    draft(900, kind="sales.deal.won", classification=Classification.CONFIDENTIAL),
-    draft(901, kind="people.hire", classification=Classification.RESTRICTED),
-    draft(902, kind="people.departure"),
-]
-
-
-@pytest.fixture
-async def hub(database_url: str) -> AsyncGenerator[Running]:
-    plan = Plan(Router(read_config("", {}).roles))
-    async with open_store(database_url) as store:
-        await migrate(store)
-        for start in range(0, 60, 20):
-            drafts = [draft(number) for number in range(start, start + 20)]
-            await ingest(store, Reading("hub"), Page(drafts, {}), plan)
-        secret = [
-            one.model_copy(
-                update={
-                    "title": f"{CANARY} {one.external_id}",
-                    "account": AccountRef(name=f"{CANARY} Account"),
-                    "author": PersonRef(name=f"{CANARY} Person"),
-                    "labels": (f"{CANARY} label",),
-                }
-            )
-            for one in SECRETS
-        ]
-        await ingest(store, Reading("hub"), Page(secret, {}), plan)
-    async with running(database_url) as hub:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgres"])
+async def hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Running]:
+    """Start one hub for the whole module: its tests only read."""
+    if request.param == "sqlite":
+        async with filled(f"sqlite:///{tmp_path_factory.mktemp('hub')}/hub.db") as hub:
+            yield hub
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    async with new_database(server) as url, filled(url) as hub:
         yield hub
 
 
@@ -195,17 +157,6 @@ async def test_a_cursor_of_another_list_is_refused(hub: Running) -> None:
         assert answer["errors"][0]["extensions"]["code"] == "BAD_CURSOR"
 
 
-EVERYTHING = """
-query Everything($of: String!) {
-  viewer { name roles }
-  signals(first: 100) { edges { node { id title labels account { id name } author { id name } } } }
-  feed(role: $of, first: 100, minScore: 0) { edges { node { id title } reasons { evidence } } }
-  changes(first: 100) { edges { node { signalId title signal { title } } } }
-  sources { name signals }
-}
-"""
-
-
 @pytest.mark.parametrize("role", ROLES)
 async def test_nothing_of_what_a_role_may_not_see_leaves_the_hub(hub: Running, role: str) -> None:
     rules = read_config("", {}).roles[role].sees
@@ -251,110 +202,11 @@ async def test_decisions_say_why_and_why_not(hub: Running) -> None:
     assert "may not see it" in every["community"]["text"]
 
 
-PUBLISH = """
-mutation Publish($input: PublishSignalInput!) {
-  publishSignal(input: $input) {
-    __typename
-    ... on PublishSignalSuccess { signal { id kind title origin author { name } status
-                                           history { edges { node { type } } } } }
-    ... on InvalidInput { code message field }
-    ... on Forbidden { code message }
-  }
-}
-"""
-
-
-async def test_people_publish_and_change_what_they_published(hub: Running) -> None:
-    given = {"kind": "team.need", "title": "A demo room", "askedOf": ["support"], "key": "room"}
-    first = (await hub.ask(PUBLISH, input=given))["publishSignal"]["signal"]
-    assert (first["origin"], first["status"]) == ("PERSON", "OPEN")
-    again = await hub.ask(PUBLISH, input={**given, "title": "A larger demo room"})
-    second = again["publishSignal"]["signal"]
-    assert second["id"] == first["id"]
-    assert [edge["node"]["type"] for edge in second["history"]["edges"]] == ["CREATED", "UPDATED"]
-    asked = '{ feed(role: "support") { edges { reasons { name } node { title } } } }'
-    edges = (await hub.ask(asked, role="support"))["feed"]["edges"]
-    [mine] = [edge for edge in edges if edge["node"]["title"] == "A larger demo room"]
-    assert "addressed" in {reason["name"] for reason in mine["reasons"]}
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"kind": "sales.deal.won"}, "kind"),
-        ({"kind": "nonsense"}, "kind"),
-        ({"title": "  "}, "title"),
-        ({"title": "x" * 301}, "title"),
-        ({"body": "x" * 100_001}, "body"),
-        ({"url": "javascript:alert(1)"}, "url"),
-        ({"attributes": [1]}, "attributes"),
-        ({"askedOf": ["nobody"]}, "askedOf"),
-    ],
-)
-async def test_what_cannot_be_published_is_a_typed_result(
-    hub: Running, changes: dict[str, Any], field: str
-) -> None:
-    given = {"kind": "team.idea", "title": "An idea", **changes}
-    result = (await hub.ask(PUBLISH, input=given))["publishSignal"]
-    assert (result["__typename"], result["field"]) == ("InvalidInput", field)
-
-
 async def test_only_admins_sync_and_only_what_there_is(hub: Running) -> None:
     query = """mutation { syncSource(name: "x") { __typename
                ... on NotFound { message } ... on Forbidden { message } } }"""
     assert (await hub.ask(query))["syncSource"]["__typename"] == "Forbidden"
     assert (await hub.ask(query, role="admin"))["syncSource"]["__typename"] == "NotFound"
-
-
-CHANGES = """
-{ changes(first: 100) { edges { node { title revision kind signal { title } } } }
-  signals(first: 100) { edges { node { title
-    history { edges { node { title type kind } } } } } } }
-"""
-
-
-async def put(hub: Running, *drafts: Draft) -> None:
-    runtime = hub.app.state.runtime
-    await ingest(runtime.store, Reading("hub"), Page(list(drafts), {}), runtime.snapshot.plan)
-
-
-def release(number: int, revision: int, **changes: Any) -> Draft:
-    at = T0 + timedelta(hours=revision)
-    given = {"kind": "product.release", "revision": str(revision), "revised_at": at, **changes}
-    return draft(number, **given)
-
-
-async def test_what_became_secret_does_not_show_what_it_became(hub: Running) -> None:
-    secret = Classification.RESTRICTED
-    await put(hub, release(950, 1, title="Open"))
-    await put(
-        hub, release(950, 2, title=f"{CANARY} now", kind="people.hire", classification=secret)
-    )
-    body = json.dumps(await hub.reply(CHANGES, role="support"))
-    assert CANARY not in body
-    assert "Open" in body, "that it changed is told to those who knew it"
-
-
-async def test_what_was_secret_once_stays_so_in_the_history(hub: Running) -> None:
-    secret = Classification.RESTRICTED
-    await put(hub, release(951, 1, title=f"{CANARY} first", classification=secret))
-    await put(hub, release(951, 3, title="Open now"))
-    await put(hub, release(951, 2, title=f"{CANARY} late", classification=secret))
-    body = await hub.reply(CHANGES, role="support")
-    assert CANARY not in json.dumps(body)
-    assert "Open now" in json.dumps(body)
-
-
-async def test_a_secret_signal_names_no_account_for_others(hub: Running) -> None:
-    restricted = release(
-        952,
-        1,
-        classification=Classification.RESTRICTED,
-        account=AccountRef(name=f"Initech - {CANARY}", domain="initech.example"),
-    )
-    account = AccountRef(name="Initech", domain="initech.example")
-    await put(hub, restricted, release(953, 1, account=account))
-    assert CANARY not in json.dumps(await hub.reply(EVERYTHING, role="support", of="support"))
 
 
 async def test_input_that_no_database_takes_is_refused_or_found_nowhere(hub: Running) -> None:
