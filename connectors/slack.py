@@ -113,6 +113,7 @@ class Slack(Connector):
                 window["latest"] = next(iter(times), window["latest"])
                 window["top"] = max([window["top"], *times[-1:]], key=Decimal)
                 window["todo"] = self._changed(mine, messages)
+                window["lost"] = [ts for ts in window["lost"] if ts not in times]
                 window["end"] = not body["after"]
                 fresh = self._sift(mine, messages, mine["from"])
                 if fresh:
@@ -121,7 +122,7 @@ class Slack(Connector):
                     yield fresh
         top = Decimal(window["top"])
         floor, oldest = max(top - _ts(self.look_back), Decimal(0)), top - _ts(self.threads)
-        gone = [ts for ts, mark in mine["known"].items() if mark[2] == ts]
+        gone = [ts for ts, mark in mine["known"].items() if mark[2] in {ts, *window["lost"]}]
         deleted = [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
         known = (mine["known"] | window["seen"]).items()
         mine |= {"from": f"{floor:.6f}", "top": window["top"]}
@@ -138,9 +139,11 @@ class Slack(Connector):
             oldest = min(oldest, Decimal(mine["top"]) - _ts(self.threads))
             deep = now.isoformat()
         oldest = max(oldest, _ts(self.since or _EPOCH))
+        lost = [ts for ts in mine["threads"] if Decimal(ts) > oldest]  # until they are seen again
         # `latest` always: without, the method's predecessor gave the messages closest to `oldest`.
         ends = {"oldest": f"{oldest:.6f}", "latest": f"{_ts(now + timedelta(minutes=1)):.6f}"}
-        return ends | {"top": mine["top"], "seen": {}, "todo": {}, "end": False, "deep": deep}
+        walk = {"top": mine["top"], "seen": {}, "todo": {}, "lost": lost, "end": False}
+        return ends | walk | {"deep": deep}
 
     def _sift(self, mine: State, messages: Iterable[Any], since: str) -> list[Any]:
         """Take down which versions are there; find those that are new, or cannot be read."""
@@ -148,11 +151,10 @@ class Slack(Connector):
         for message in messages:
             if not (ts := _ts_of(message)):
                 fresh.append(message)
-            elif message.get("subtype") != "tombstone":  # the rest of a deleted one with replies
+            elif (subtype := str(message.get("subtype"))) != "tombstone":  # what deletion leaves
                 mark = self._mark(message)
                 before = mine["known"].pop(ts, window["seen"].get(ts))
-                is_app = bool(message.get("bot_id"))
-                if is_app <= self.bots and not str(message.get("subtype")).startswith(self.skip):
+                if not subtype.startswith(self.skip) and (self.bots or not message.get("bot_id")):
                     window["seen"][ts] = mark
                     is_old = Decimal(ts) <= Decimal(since) and mark[0] == ts
                     fresh += [message] if mark != before and not is_old else []
@@ -208,8 +210,7 @@ class Slack(Connector):
         if not (ts := _ts_of(message)):
             raise BadRecord("a message without a readable ts")
         version, kind, thread = message.get("was") or self._mark(message)
-        info, is_gone = names[channel], "was" in message
-        text = _text(message, names["people"])
+        info, is_gone, text = names[channel], "was" in message, _text(message, names["people"])
         place = info.get("name") or _name(names["people"].get(info.get("user"), {}), channel)
         # What does not say that it is public is not: `is_private` is missing for direct messages.
         is_open = info.get("is_private") is False and not info.get("is_mpim")
@@ -248,8 +249,7 @@ def _text(message: State, people: State) -> str:
 
 def _author(message: State, people: State) -> PersonRef | None:
     handle = message.get("user") or message.get("bot_id") or ""
-    told = message.get("user_profile") or message.get("bot_profile") or {}
-    person = people.get(handle) or told  # who is not in the list is a guest from another company
+    person = people.get(handle) or message.get("user_profile") or message.get("bot_profile") or {}
     name, email = _name(person | message, handle), (person.get("profile") or {}).get("email")
     return PersonRef(name=name[:300], email=email or None, handle=handle) if handle else None
 

@@ -326,6 +326,24 @@ async def test_a_deleted_parent_leaves_its_replies() -> None:
         assert _texts(source) == _said(twin)
 
 
+@pytest.mark.parametrize("age", [0, 7200], ids=["young", "old"])
+async def test_a_thread_that_is_deleted_whole_takes_its_replies_along(age: int) -> None:
+    """Reply first, then parent: of such a thread nothing is left to be asked for."""
+    twin = Twin()
+    parent = twin.emit({"text": "Question", "at": _at(-age)})
+    reply = twin.emit({"text": "Answer", "thread_ts": parent["ts"], "at": _at(1)})
+    twin.emit({"text": "Another subject", "at": _at(2)})
+    async with polling(twin, **ALWAYS) as source:
+        await source.poll()
+        twin.emit({"delete": reply["ts"]})
+        twin.emit({"delete": parent["ts"]})
+        gone = await source.fresh()
+        assert f"{reply['channel']}/{reply['ts']}" in {draft.external_id for draft in gone}
+        assert {draft.status for draft in gone} == {Status.DELETED}
+        assert await source.fresh() == []
+    assert len(gone) == (1 if age else 2)
+
+
 async def test_what_is_older_than_the_look_back_is_left_as_it_was() -> None:
     twin = Twin()
     old = twin.emit({"text": "Old", "at": _at(-7200)})
