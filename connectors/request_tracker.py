@@ -196,12 +196,13 @@ async def _records(api: Api, rows: Sequence[_Row], queues: set[str] | None) -> l
     if not rows:
         return []
     tickets = await _tickets(api, {str(int(row["ObjectId"])) for row in rows})
-    texts = await _texts(api, [one for one in tickets if tickets[one]["Status"] != "deleted"])
+    queue = {one: str(ticket["Queue"]["id"]) for one, ticket in tickets.items()}
+    outside = {one for one in tickets if queues is not None and queue[one] not in queues}
+    read = [one for one in tickets.keys() - outside if tickets[one]["Status"] != "deleted"]
+    texts = await _texts(api, read)
     records = []
     for row in reversed(rows):
-        if (ticket := tickets.get(row["ObjectId"])) is None:
-            continue
-        left = queues is not None and str(ticket["Queue"]["id"]) not in queues
+        ticket, left = tickets[row["ObjectId"]], row["ObjectId"] in outside
         if not left or (row["Field"] == "Queue" and row["OldValue"] in (queues or ())):
             text = texts.get(row["ObjectId"])
             records.append({**row, "ticket": ticket, "text": text, "left": left})
