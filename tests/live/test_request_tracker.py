@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +20,7 @@ from tests.servers import serve
 
 pytestmark = pytest.mark.live
 
+BEGIN = datetime.now(UTC) - timedelta(seconds=5)
 SECRETS = {"PASSWORD": PASSWORD}
 
 
@@ -40,7 +42,8 @@ def source(request_tracker: RequestTracker, *queues: str, way_in: str | None = N
     way_in = way_in or 'user = "root"\npassword = "${PASSWORD}"'
     return (
         f'connector = "request_tracker"\nurl = "{request_tracker.url}"\n{way_in}\n'
-        f"queues = {json.dumps(queues)}\nescalation_priority = 80"
+        f"queues = {json.dumps(queues)}\nescalation_priority = 80\n"
+        f'since = "{BEGIN.isoformat()}"'  # without what earlier runs have left
     )
 
 
