@@ -65,6 +65,7 @@ class RequestTracker(Connector):
     token: SecretStr | None = None
     """An authentication token (Logged in as > Settings > Auth Tokens)."""
     user: str | None = None
+    """A login that may see the queues, with its `password`, where there is no token."""
     password: SecretStr | None = None
     queues: frozenset[str] = frozenset()
     """Names of queues; none: every queue that the account may see."""
@@ -276,7 +277,6 @@ def _plain(content_type: str, text: str) -> str:
 
 
 def _change(row: _Row) -> str:
-    """Say what a transaction did."""
     field = row["Field"]
     if row["Type"] == "Correspond":
         return f"{row['Creator']['id']} answered"
