@@ -92,7 +92,7 @@ class Stage:
         waiting = set(names) & self.vendors.keys()
         for name in sorted(waiting):
             await self.voices.sync(name)
-        trouble = ""
+        faults: dict[str, str] = {}
         try:
             async with asyncio.timeout(PATIENCE):
                 while waiting:
@@ -101,13 +101,20 @@ class Stage:
                         found = await standings(connection)
                     for one in found:
                         began, ended = one.last_attempt_at, one.last_success_at
-                        if began and ended and asked < began <= ended:
+                        if one.name not in waiting or began is None or one.lease:
+                            continue
+                        if began <= asked:
+                            # That poll was under way and may have missed something; ask again,
+                            # unless the next is due anyway.
+                            if one.next_poll_at and one.next_poll_at > now():
+                                await self.voices.sync(one.name)
+                        elif ended and began <= ended:
                             waiting.discard(one.name)
-                        elif one.name in waiting and one.last_error:
-                            trouble = f": {one.name}: {one.last_error}"
+                        elif one.last_error:
+                            faults[one.name] = one.last_error
         except TimeoutError:
-            names = ", ".join(sorted(waiting))
-            raise HubError(f"the demo's {names} cannot be read{trouble}") from None
+            why = "; ".join(f"{name}: {faults.get(name, 'no answer')}" for name in sorted(waiting))
+            raise HubError(f"the demo's vendors cannot be read: {why}") from None
 
     async def count(self) -> int:
         """Count the signals; every vendor has some by now, or the demo is broken."""
