@@ -8,6 +8,7 @@ Written down from the vendor's pages:
 
 import re
 from base64 import b64decode, b64encode
+from collections import deque
 from collections.abc import Container, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -44,7 +45,7 @@ class Twin(twins.Twin):
         self.messages: dict[str, dict[str, Record]] = {}
         self.refusals: list[str] = []
         """What Slack says to the next requests in place of an answer: `ratelimited`."""
-        self.asked: list[str] = []
+        self.asked: deque[str] = deque(maxlen=1000)  # the newest requests, for tests to look at
         self._numbers = count(1)
         super().__init__()
 

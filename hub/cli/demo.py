@@ -10,9 +10,11 @@ import typer
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port.")] = 8000,
     data: Annotated[
-        Path | None, typer.Option(help="Keep the demo's database here; else it ends with it.")
+        Path | None, typer.Option(help="Keep its keys and history here, and go on with them.")
     ] = None,
-    fast: Annotated[bool, typer.Option("--fast", help="Play the week at once.")] = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Play the week at once, and nothing after it.")
+    ] = False,
     ready_file: Annotated[
         Path | None, typer.Option(help="Write addresses and keys here once signals are there.")
     ] = None,

@@ -171,7 +171,8 @@ async def test_nothing_new_moves_nothing_and_asks_for_no_names() -> None:
     twin.emit({})
     async with polling(twin) as source:
         await source.poll()
-        cursor, twin.asked = source.cursor, []
+        cursor = source.cursor
+        twin.asked.clear()
         assert await source.fresh() == []
         assert source.cursor == cursor
     assert [request.partition("?")[0] for request in twin.asked] == ["conversations.history"]

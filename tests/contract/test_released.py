@@ -100,7 +100,7 @@ def test_nothing_released_is_broken() -> None:
 def test_the_schema_keeps_its_own_names() -> None:
     text = (ROOT / SCHEMA).read_text()
     assert schema_breaks(text, text) == {}
-    gone = re.sub(r"^  url: String$", "", text, count=1, flags=re.MULTILINE)
+    gone = re.sub(r'^  """[^"]*"""\n  url: String$', "", text, count=1, flags=re.MULTILINE)
     [broken] = schema_breaks(text, gone)
     assert broken.endswith(".url")
 
