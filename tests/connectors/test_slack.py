@@ -245,7 +245,7 @@ async def test_a_reply_to_an_old_message_is_found_by_the_deeper_look() -> None:
         await patient.poll()
         await eager.poll()
         twin.emit({"text": "reply", "thread_ts": parent["ts"], "at": _at(1)})
-        twin.asked = []
+        twin.asked.clear()
         assert [draft.body for draft in await eager.fresh()] == ["reply"]
         three_days_before = (NOON - timedelta(days=3)).timestamp()
         assert f"oldest={three_days_before:.6f}" in twin.asked[0]
