@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, ViewportSize
 
 from tests.e2e.demo import Demo, demo
-from tests.e2e.visit import DESKTOP, Visit, chromium
+from tests.e2e.visit import DESKTOP, WITHIN, Visit, chromium
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def visit(hub: Demo, browser: Browser) -> Generator[Callable[..., Visit]]:
     def begin(size: tuple[int, int] = DESKTOP, **options: Any) -> Visit:
         viewport = ViewportSize(width=size[0], height=size[1])
         context = browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(WITHIN)
         page = Visit(context.new_page(), hub.url)
         page.watch()
         visits.append(page)
