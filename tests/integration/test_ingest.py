@@ -236,3 +236,18 @@ async def test_no_text_or_time_of_a_record_holds_up_its_page(store: Store, plan:
     done = await ingest(store, READING, page, plan)
     assert (len(done.signals), done.quarantined) == (3, 3)
     assert (await kept(store)).account.name == "Acme"
+
+
+async def test_what_was_deleted_before_it_was_ever_read_is_told_to_nobody(
+    store: Store, plan: Plan
+) -> None:
+    gone = draft(revision=2, status=Status.DELETED)
+    done = await ingest(store, READING, Page([gone], {}), plan)
+    assert done.deliveries == 0
+    late = await ingest(store, READING, Page([draft(revision=1, body="old")], {}), plan)
+    assert late.deliveries == 0
+    signal = await kept(store)
+    assert (signal.status, signal.body) == (Status.DELETED, None)
+    async with store.read() as connection:
+        found = (await relevance_of(connection, [signal.id]))[signal.id]
+    assert {one.score for one in found} == {0.0}
