@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -32,6 +33,15 @@ from hub.web.session import Sessions
 from hub.work import work
 
 STATIC = Path(__file__).parent / "dashboard"
+
+
+class _Files(StaticFiles):
+    """The page's files, asked for anew by ETag: an upgrade never mixes old and new modules."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 class _Later:
@@ -91,7 +101,7 @@ def make_app(
         ],
         routes=[
             Route("/", _page),
-            Mount("/static", StaticFiles(directory=STATIC / "static")),
+            Mount("/static", GZipMiddleware(_Files(directory=STATIC / "static"))),
             Route("/graphql", _Later("graphql")),
             WebSocketRoute("/graphql", _Later("graphql")),
             Route("/session", _session, methods=["GET", "POST", "DELETE"]),

@@ -191,6 +191,14 @@ async def test_every_answer_is_guarded_by_headers(hub: Running) -> None:
     assert (await hub.client.get("/readyz")).json() == {"status": "ok"}
 
 
+async def test_the_pages_files_are_small_on_the_way_and_asked_for_anew(hub: Running) -> None:
+    first = await hub.client.get("/static/js/main.js", headers={"accept-encoding": "gzip"})
+    assert first.headers["content-encoding"] == "gzip"
+    assert first.headers["cache-control"] == "no-cache"
+    head = {"if-none-match": first.headers["etag"]}
+    assert (await hub.client.get("/static/js/main.js", headers=head)).status_code == 304
+
+
 async def test_a_page_elsewhere_opens_no_socket(hub: Running) -> None:
     key = f"Bearer {hub.keys['sales']}"
     upgrade = {
