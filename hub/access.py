@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from hub.signals import Classification, Facts, Viewer, matches_kind
+from hub.kinds import matches_kind
+from hub.signals import Classification, Facts, Viewer
 
 Field: TypeAlias = Literal["kind", "department", "source", "status", "account"]
 Level: TypeAlias = Literal["classification", "severity"]

@@ -28,7 +28,8 @@ from hub import registry, signing
 from hub.access import Sees
 from hub.connector import Connector
 from hub.errors import ConfigError
-from hub.signals import Classification, Department
+from hub.kinds import Department
+from hub.signals import Classification
 from hub.toml import Place, place_of, toml_error
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"

@@ -16,7 +16,8 @@ from hub.errors import (
     SourceMisbehaved,
     SourceUnavailable,
 )
-from hub.signals import KINDS, Classification, Department, Json, Kind, Severity, Status
+from hub.kinds import KINDS, Department, Kind, Severity
+from hub.signals import Classification, Json, Status
 
 __all__ = [
     "KINDS",

@@ -7,18 +7,8 @@ from functools import lru_cache, partial
 
 from hub.access import Condition, holds, sees
 from hub.config import Role
-from hub.signals import (
-    Facts,
-    Outcome,
-    Reason,
-    Relevance,
-    Severity,
-    Signal,
-    Status,
-    iso,
-    kind_info,
-    matches_kind,
-)
+from hub.kinds import Severity, kind_info, matches_kind
+from hub.signals import Facts, Outcome, Reason, Relevance, Signal, Status, iso
 
 # How much of a role's severity weight each severity adds.
 _SEVERITY = {

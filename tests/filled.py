@@ -8,8 +8,9 @@ from typing import Any
 from hub.config import read_config
 from hub.connector import AccountRef, Draft, Page, PersonRef
 from hub.ingest import Plan, Reading, ingest
+from hub.kinds import Severity
 from hub.route import Router
-from hub.signals import Classification, Severity
+from hub.signals import Classification
 from hub.store import open_store
 from hub.store.migrate import migrate
 from tests.running import Running, running

@@ -2,16 +2,8 @@
 
 import strawberry
 
-from hub.signals import (
-    ChangeType,
-    Classification,
-    Department,
-    Family,
-    Origin,
-    Outcome,
-    Severity,
-    Status,
-)
+from hub.kinds import Department, Family, Severity
+from hub.signals import ChangeType, Classification, Origin, Outcome, Status
 from hub.store.pages import Order
 from hub.store.sources import State
 

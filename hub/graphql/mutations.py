@@ -17,7 +17,8 @@ from hub.graphql.sources import Source, load_source
 from hub.graphql.types import Signal, signal_type
 from hub.ingest import Reading, ingest
 from hub.jobs import Work
-from hub.signals import KINDS, Origin, Status, new_id, now
+from hub.kinds import KINDS
+from hub.signals import Origin, Status, new_id, now
 from hub.store.sources import make_due
 
 PUBLISHABLE = ("team.", "customer.", "goal.", "people.", "partner.", "policy.", "community.")

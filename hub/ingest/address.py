@@ -6,17 +6,9 @@ from datetime import datetime
 
 from hub.connector import Draft
 from hub.ingest.score import Scored
+from hub.kinds import kind_info, matches_kind
 from hub.route import Router, facts_of
-from hub.signals import (
-    ChangeType,
-    Facts,
-    Outcome,
-    Relevance,
-    Signal,
-    Status,
-    kind_info,
-    matches_kind,
-)
+from hub.signals import ChangeType, Facts, Outcome, Relevance, Signal, Status
 from hub.store import Connection, log
 from hub.store.deliveries import add_deliveries
 from hub.store.relevance import day_of, save_relevance, scores_of

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from hub.connector import AccountRef, Draft, PersonRef
 from hub.ingest.normalize import Reading
-from hub.signals import Account, ChangeType, Person, Signal, Status, kind_info, new_id
+from hub.kinds import kind_info
+from hub.signals import Account, ChangeType, Person, Signal, Status, new_id
 from hub.store import Connection
 from hub.store.identities import Named, know_accounts, know_people
 

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import orjson
 
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
-from hub.signals import Classification, Department, Json, Origin, Status
+from hub.kinds import Department
+from hub.signals import Classification, Json, Origin, Status
 
 TITLE, SUMMARY, BODY, LABEL, ATTRIBUTES = 300, 2_000, 100_000, 100, 64 * 1024
 

@@ -10,16 +10,8 @@ from sqlmodel import col
 
 from hub.access import Condition
 from hub.connector import Draft
-from hub.signals import (
-    Account,
-    Classification,
-    Department,
-    Origin,
-    Person,
-    Severity,
-    Signal,
-    Status,
-)
+from hub.kinds import Department, Severity
+from hub.signals import Account, Classification, Origin, Person, Signal, Status
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
 from hub.store.visible import compile_condition
 

@@ -13,7 +13,8 @@ from random import Random
 from typing import Any
 
 from hub.connector import AccountRef, Draft, PersonRef
-from hub.signals import Classification, Severity, Status
+from hub.kinds import Severity
+from hub.signals import Classification, Status
 
 PAGE = 100
 START = datetime(2026, 10, 5, 8, tzinfo=UTC)

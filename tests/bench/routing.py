@@ -4,8 +4,9 @@ from itertools import islice
 
 from hub.config import read_config
 from hub.connector import Draft
+from hub.kinds import kind_info
 from hub.route import Router
-from hub.signals import Account, Origin, Person, Signal, kind_info, new_id
+from hub.signals import Account, Origin, Person, Signal, new_id
 from tests.bench.drafts import PAGE, START, pages
 from tests.bench.measured import Clock, Result, median, rounded, spread
 

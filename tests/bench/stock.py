@@ -19,7 +19,8 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.types import Info
 
-from hub.signals import Department, Severity, Status
+from hub.kinds import Department, Severity
+from hub.signals import Status
 from hub.store import database_url
 from hub.store.engine import SQLITE_PRAGMAS
 from hub.store.tables import AccountRow, PersonRow, SignalRow

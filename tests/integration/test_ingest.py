@@ -10,8 +10,9 @@ import pytest
 from hub.config import read_config
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.ingest import Plan, Reading, Target, ingest
+from hub.kinds import Severity
 from hub.route import Router
-from hub.signals import ChangeType, Outcome, Severity, Status
+from hub.signals import ChangeType, Outcome, Status
 from hub.store import Store, log, open_store
 from hub.store.deliveries import declare_endpoints, deliveries
 from hub.store.migrate import migrate

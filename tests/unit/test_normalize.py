@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from hub.connector import Draft, Page
 from hub.ingest.normalize import TITLE, Reading, normalize
-from hub.signals import Classification, Department, Status
+from hub.kinds import Department
+from hub.signals import Classification, Status
 
 T0 = datetime(2026, 11, 2, tzinfo=UTC)
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)

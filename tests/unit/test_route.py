@@ -9,21 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.config import default_roles, read_config
+from hub.kinds import KINDS, Department, Severity, kind_info, matches_kind
 from hub.route import Router
-from hub.signals import (
-    KINDS,
-    Account,
-    Classification,
-    Department,
-    Origin,
-    Outcome,
-    Relevance,
-    Severity,
-    Signal,
-    Status,
-    kind_info,
-    matches_kind,
-)
+from hub.signals import Account, Classification, Origin, Outcome, Relevance, Signal, Status
 
 ROLES = read_config("", {}).roles
 ROUTER = Router(ROLES)
