@@ -5,130 +5,28 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from importlib.resources import files
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import (
-    AfterValidator,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    HttpUrl,
     SecretStr,
-    StringConstraints,
     ValidationError,
 )
 
-from hub import registry, signing
+from hub import registry
 from hub.access import Sees
 from hub.connector import Connector
+from hub.declared import NAME, EndpointConfig, HubTable, Role, SourceKeys
 from hub.errors import ConfigError
 from hub.kinds import Department
 from hub.signals import Classification
 from hub.toml import Place, place_of, toml_error
 
-NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
 SOURCE_KEYS = frozenset({"connector", "every", "notify_after", "classification", "department"})
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value)):
-        try:
-            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-        except OverflowError:
-            raise ValueError(f"{value!r} is longer than time is kept") from None
-    if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration; write 30s, 5m, 2h or 1d")  # noqa: TRY004
-    return value
-
-
-def _classification(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return Classification[value.upper()]
-        except KeyError:
-            names = ", ".join(level.name.lower() for level in Classification)
-            raise ValueError(f"{value!r} is not one of {names}") from None
-    return value
-
-
-def _signing_secret(value: SecretStr) -> SecretStr:
-    signing.key(value.get_secret_value())
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Level = Annotated[Classification, BeforeValidator(_classification)]
-Weight = Annotated[float, Field(ge=-1, le=1)]
-# A kind, all kinds below one (`sales.*`), or all.
-Pattern = Annotated[
-    str,
-    StringConstraints(
-        pattern=r"^(\*|[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.[a-z][a-z0-9_]*|\.\*))$"
-    ),
-]
-Weights = Mapping[str, Weight]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
-
-
-class Interests(_Table):
-    kinds: Mapping[Pattern, Weight] = Field(default_factory=dict)
-    departments: Mapping[Department, Weight] = Field(default_factory=dict)
-    accounts: Weights = Field(default_factory=dict)
-    keywords: Weights = Field(default_factory=dict)
-    severity: Weight = 0.2
-    addressed: Weight = 0.6
-
-
-class SeesTable(_Table):
-    classification: Level = Classification.INTERNAL
-    kinds: frozenset[Pattern] = frozenset({"*"})
-    except_kinds: frozenset[Pattern] = frozenset()
-    departments: frozenset[Department | Literal["*"]] = frozenset({"*"})
-    sources: frozenset[str] = frozenset({"*"})
-    restricted: frozenset[str] = frozenset()
-
-
-class Role(_Table):
-    name: Annotated[str, Field(pattern=NAME)]
-    description: str = ""
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
-    interests: Interests = Interests()
-    sees: SeesTable = SeesTable()
-
-    @cached_property
-    def rule(self) -> Sees:
-        return Sees(**dict(self.sees))
-
-
-class EndpointConfig(_Table):
-    """Where a role's signals are pushed. The secret never leaves this object."""
-
-    name: Annotated[str, Field(pattern=NAME)]
-    role: str
-    url: HttpUrl
-    secret: Annotated[SecretStr, AfterValidator(_signing_secret)]
-    kinds: frozenset[Pattern] = frozenset({"*"})
-    min_score: Annotated[float, Field(ge=0, le=1)] | None = None
-    select: str | None = None
-    headers: Mapping[str, str] = Field(default_factory=dict)
-
-
-class HubTable(_Table):
-    company: str = "Our company"
-    default_roles: bool = True
-    allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +39,6 @@ class SourceConfig:
     every: timedelta
     notify_after: datetime | None = None
     classification: Classification | None = None
-    department: Department | None = None
-
-
-class _SourceKeys(_Table):
-    connector: str
-    every: Annotated[Duration, Field(gt=timedelta(0))] | None = None
-    notify_after: AwareDatetime | None = None
-    classification: Level | None = None
     department: Department | None = None
 
 
@@ -236,7 +126,7 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
     if not re.fullmatch(NAME, name) or name in RESERVED:
         raise place.error(path, f"a source may not be called {name!r}", "Use a-z, 0-9, - and _")
     own = {key: value for key, value in table.items() if key in SOURCE_KEYS}
-    keys = _checked(_SourceKeys, own, path, place)
+    keys = _checked(SourceKeys, own, path, place)
     try:
         kind = registry.find(keys.connector)
     except ConfigError as error:

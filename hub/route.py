@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 
 from hub.access import Condition, holds, sees
-from hub.config import Role
+from hub.declared import Role
 from hub.kinds import Severity, kind_info, matches_kind
 from hub.signals import Facts, Outcome, Reason, Relevance, Signal, Status, iso
 

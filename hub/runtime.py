@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from hub.bus import Bus
 from hub.bus.local import LocalBus
-from hub.config import HUB_SOURCE, Config, EndpointConfig, SourceConfig, load_config
+from hub.config import HUB_SOURCE, Config, SourceConfig, load_config
+from hub.declared import EndpointConfig
 from hub.errors import ConfigError
 from hub.http import Clients
 from hub.ingest import Plan, Target

@@ -9,7 +9,8 @@ from hub.cli.terminal import AsJson, as_json, heading, say, span, table
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hub.config import Config, EndpointConfig, Role
+    from hub.config import Config
+    from hub.declared import EndpointConfig, Role
     from hub.settings import Settings
 
 

@@ -167,7 +167,7 @@ def revoke(
 def _expiry(expires: str, at: datetime) -> datetime:
     from pydantic import TypeAdapter, ValidationError
 
-    from hub.config import Duration
+    from hub.declared import Duration
 
     try:
         lasts = TypeAdapter(Duration).validate_python(expires)

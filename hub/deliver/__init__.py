@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from hub.config import EndpointConfig
+from hub.declared import EndpointConfig
 from hub.deliver.event import cloud_event
 from hub.errors import (
     DeliveryError,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from graphql import GraphQLError, parse
 
-from hub.config import EndpointConfig
+from hub.declared import EndpointConfig
 from hub.deliver import Rendered
 from hub.errors import Code, ConfigError, HubError, StoreUnavailable
 from hub.graphql.context import Context

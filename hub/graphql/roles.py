@@ -2,7 +2,7 @@
 
 import strawberry
 
-from hub import config
+from hub import declared
 from hub.graphql.relay import Node
 
 
@@ -13,7 +13,7 @@ class Role(Node):
     threshold: float = strawberry.field(description="The score from which it hears of a signal.")
 
 
-def role_type(role: config.Role) -> Role:
+def role_type(role: declared.Role) -> Role:
     return Role(
         id=strawberry.ID(f"role:{role.name}"),
         name=role.name,
