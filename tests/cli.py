@@ -1,16 +1,22 @@
 """The `hub` command as people run it: a process of its own, in a folder of its own."""
 
 import asyncio
+import contextlib
 import json
+import logging
 import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import pytest
+
+from hub.__main__ import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -26,6 +32,7 @@ class Done:
     @property
     def json(self) -> Any:
         """Read standard output, which is nothing but JSON."""
+        assert self.out, self.err
         return json.loads(self.out)
 
     def said(self, code: int, *errors: str) -> None:
@@ -49,20 +56,21 @@ class Folder:
 
     async def hub(self, *words: str, **environment: str) -> Done:
         """Run a command to its end."""
-        process = await self.start(*words, **environment)
+        process = await self.start(*words, terminal=None, **environment)
         async with asyncio.timeout(60):
             out, err = await process.communicate()
         assert process.returncode is not None
         return Done(process.returncode, out.decode(), err.decode())
 
-    async def start(self, *words: str, **environment: str) -> Process:
+    async def start(self, *words: str, terminal: int | None = None, **environment: str) -> Process:
+        """Start a command; its output goes to pipes, or to a terminal."""
         inherited = {key: value for key, value in os.environ.items() if key[:4] != "HUB_"}
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "hub", *words,
             cwd=self.path,
             env={**inherited, "PYTHONPATH": str(ROOT), **self.environment, **environment},
-            stdout=PIPE,
-            stderr=PIPE,
+            stdout=PIPE if terminal is None else terminal,
+            stderr=PIPE if terminal is None else terminal,
         )  # fmt: skip
 
     @asynccontextmanager
@@ -83,13 +91,39 @@ class Folder:
                 await process.communicate()
 
 
+Here: TypeAlias = Callable[..., Done]
+
+
+@contextmanager
+def in_this_process(
+    folder: Folder, patch: pytest.MonkeyPatch, captured: pytest.CaptureFixture[str]
+) -> Generator[Here]:
+    """Give what runs a command here, where everything is imported already."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+
+    def run(*words: str, **environment: str) -> Done:
+        captured.readouterr()
+        with patch.context() as now, contextlib.chdir(folder.path):
+            for name, value in (folder.environment | environment).items():
+                now.setenv(name, value)
+            now.setattr("sys.argv", ["hub", *words])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        return Done(int(ended.value.code or 0), *captured.readouterr())
+
+    yield run
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 @dataclass(frozen=True)
 class Serving:
     process: Process
     line: str
     url: str
 
-    async def stop(self, by: signal.Signals, within: float = 10) -> Done:
+    async def stop(self, by: signal.Signals, within: float = 20) -> Done:
         """Send a signal and wait for the end."""
         self.process.send_signal(by)
         async with asyncio.timeout(within):

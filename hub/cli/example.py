@@ -2,7 +2,10 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
+
+from pydantic import ValidationError
 
 from hub.cli.form import Setting, about, form
 from hub.config import default_roles
@@ -68,20 +71,31 @@ def hub_toml(connectors: Mapping[str, type[Connector]]) -> str:
 
 def source_example(name: str, connector: type[Connector]) -> list[str]:
     """Write the table of a source with the settings that it must have."""
-    return [
-        f"[sources.{name.replace('_', '-')}]",
-        f'connector = "{name}"',
-        *_required(name, connector),
-    ]
+    settings = form(connector)
+    required = [one for one in settings if one.required]
+    # Some sign in one way or another, so that no single secret is required by itself.
+    ways = [[], *([one] for one in settings if one.secret and not one.required)]
+    for way in ways:
+        lines = [_line(name, setting) for setting in (*required, *way)]
+        if _is_enough(connector, lines):
+            break
+    else:
+        lines = [_line(name, setting) for setting in required]
+    return [f"[sources.{name.replace('_', '-')}]", f'connector = "{name}"', *lines]
 
 
-def _required(name: str, connector: type[Connector]) -> Iterator[str]:
-    for setting in form(connector):
-        if not setting.required:
-            continue
-        line = f"{setting.name} = {_value(name, setting)}"
-        said = f"{line:<41} # {setting.description}"
-        yield said if setting.description and len(said) <= WIDTH else line
+def _is_enough(connector: type[Connector], lines: Sequence[str]) -> bool:
+    try:
+        connector.model_validate(tomllib.loads("\n".join(lines)))
+    except ValidationError:
+        return False
+    return True
+
+
+def _line(name: str, setting: Setting) -> str:
+    line = f"{setting.name} = {_value(name, setting)}"
+    said = f"{line:<41} # {setting.description}"
+    return said if setting.description and len(said) <= WIDTH else line
 
 
 def _value(name: str, setting: Setting) -> str:

@@ -46,7 +46,20 @@ async def store(read: "Settings") -> AsyncGenerator["Store"]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run the asynchronous part of a command."""
+    """Run the asynchronous part of a command; what the hub can explain comes out ungrouped."""
     import asyncio
 
-    return asyncio.run(work)
+    from hub.errors import HubError
+
+    try:
+        return asyncio.run(work)
+    except BaseExceptionGroup as group:
+        explained, others = group.split(HubError)
+        if explained is None or others is not None:
+            raise
+        raise _first(explained) from group
+
+
+def _first(group: BaseExceptionGroup[Any]) -> BaseException:
+    one = group.exceptions[0]
+    return _first(one) if isinstance(one, BaseExceptionGroup) else one

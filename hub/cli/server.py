@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Generator
@@ -45,6 +46,7 @@ def serve_app(app: Any, listening: socket.socket, *, verbose: bool = False) -> N
         access_log=verbose,
         timeout_graceful_shutdown=GRACE,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     server = Server(config)
 
     async def run() -> None:
@@ -54,6 +56,11 @@ def serve_app(app: Any, listening: socket.socket, *, verbose: bool = False) -> N
 
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(run())
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    """Leave out the traceback of a request that was still open when the time to end was over."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 @contextlib.contextmanager

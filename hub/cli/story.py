@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from hub.cli.terminal import NOTHING, heading, moment, plain, say, span, table
 from hub.cli.trace import Journey
-from hub.signals import ChangeType, Facts, Severity, Signal, now
+from hub.kinds import Severity
+from hub.signals import ChangeType, Facts, Signal, now
 from hub.store.deliveries import Attempt, Delivery, DeliveryState
 from hub.store.log import Change
 
@@ -124,7 +125,7 @@ def _tell_deliveries(journey: Journey) -> None:
         say("nowhere: no endpoint asked for it")
     for delivery, attempts in journey.deliveries:
         say(f"{delivery.endpoint} ({delivery.role}), change {delivery.seq}: {_ended(delivery)}")
-        say(f"  webhook-id {delivery.signal_id}.{delivery.seq}", "dim")
+        say(f"  webhook-id {delivery.id}", "dim")
         if attempts:
             table(
                 ["try", "at", "answer", "took", "error"],

@@ -35,7 +35,7 @@ class Journey:
 
 def trace(
     signal: Annotated[
-        str, typer.Argument(help="Its id, the first letters of it, or a webhook-id: id.seq")
+        str, typer.Argument(help="Its id or the start of it, an event's id (id.seq), a webhook-id.")
     ],
     json: AsJson = False,
 ) -> None:
@@ -61,8 +61,8 @@ async def _journey(settings: "Settings", asked: str) -> Journey:
 
     asked, _, number = asked.strip().partition(".")
     async with prepare.store(settings) as store:
-        id_ = await _find(store, asked.lower())
-        seq = _seq(number)
+        id_, seq = await _find(store, asked.lower())
+        seq = _seq(number) or seq
         async with store.read() as connection:
             signal = (await by_ids(connection, [id_], Always()))[id_]
             sent = [
@@ -78,9 +78,13 @@ async def _journey(settings: "Settings", asked: str) -> Journey:
             )
 
 
-async def _find(store: "Store", prefix: str) -> str:
-    """Find the one signal whose id begins so. Raises Refused."""
+async def _find(store: "Store", prefix: str) -> tuple[str, int | None]:
+    """Find the one signal whose id begins so, or the one that a webhook-id told of.
+
+    Raises Refused.
+    """
     from hub.errors import Code, Refused
+    from hub.store.deliveries import deliveries
     from hub.store.signals import ids_starting
 
     if not prefix:
@@ -89,11 +93,14 @@ async def _find(store: "Store", prefix: str) -> str:
         )
     async with store.read() as connection:
         found = await ids_starting(connection, prefix, CANDIDATES + 1)
+        sent = await deliveries(connection, ids=[prefix])
+    if sent:
+        return sent[0].signal_id, sent[0].seq
     if not found:
         raise Refused(
             Code.NOT_FOUND,
             f"no signal has an id that begins with {prefix!r}",
-            "Copy the id from the dashboard, a webhook-id or GraphQL",
+            "Copy the id from GraphQL, the dashboard or a webhook",
         )
     if len(found) > 1:
         more = ", ..." if len(found) > CANDIDATES else ""
@@ -102,7 +109,7 @@ async def _find(store: "Store", prefix: str) -> str:
             f"several signals have ids that begin with {prefix!r}",
             f"Give more letters: {', '.join(found[:CANDIDATES])}{more}",
         )
-    return found[0]
+    return found[0], None
 
 
 def _seq(number: str) -> int | None:
@@ -111,7 +118,7 @@ def _seq(number: str) -> int | None:
     if not number:
         return None
     if not (number.isascii() and number.isdigit()):
-        raise Refused(Code.INVALID, f"{number!r} is no seq", "A webhook-id is <signal>.<seq>")
+        raise Refused(Code.INVALID, f"{number!r} is no seq", "An event's id is <signal>.<seq>")
     return int(number)
 
 
@@ -150,7 +157,7 @@ def _facts(journey: Journey) -> dict[str, Any]:
         "deliveries": [
             {
                 **asdict(delivery),
-                "webhook_id": f"{delivery.signal_id}.{delivery.seq}",
+                "event_id": f"{delivery.signal_id}.{delivery.seq}",
                 "attempts": [asdict(one) for one in tries],
             }
             for delivery, tries in journey.deliveries
