@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr, parsedate_to_datetime
 from itertools import chain
 from textwrap import shorten
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 from urllib.parse import urljoin, urlsplit
 from xml.etree.ElementTree import Element, ParseError, SubElement
 
@@ -80,7 +80,6 @@ class Rss(Connector):
     """Another kind for articles of a category: `{"hiring" = "people.hire"}`."""
     outlet: str | None = None
     """Who publishes it; else the feed's own title."""
-    classification: Literal["public", "internal", "confidential"] = "public"
 
     kinds: ClassVar[frozenset[str]] = frozenset(kind for kind in KINDS if kind[:4] != "hub.")
     every: ClassVar[timedelta] = timedelta(minutes=5)
@@ -124,7 +123,7 @@ class Rss(Connector):
             summary=shorten(item["summary"] or body, 400, placeholder="…"),
             body=body or None,
             url=link or None,
-            classification=Classification[self.classification.upper()],
+            classification=Classification.PUBLIC,
             author=PersonRef(name=author, email=email or None) if author else None,
             labels=tuple(item["categories"]),
             attributes={

@@ -72,14 +72,13 @@ async def test_settings_say_what_a_feed_is() -> None:
         kind="content.post",
         kind_by_category={"hiring": "people.hire"},
         outlet="Our blog",
-        classification="internal",
     ) as source:
         drafts = await source.fresh()
     assert {draft.title: draft.kind for draft in drafts} == {
         "We are hiring a baker": "people.hire",
         "How we bake": "content.post",
     }
-    assert {draft.classification for draft in drafts} == {Classification.INTERNAL}
+    assert {draft.classification for draft in drafts} == {Classification.PUBLIC}
     assert {draft.attributes["outlet"] for draft in drafts} == {"Our blog"}
 
 
