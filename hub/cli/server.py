@@ -12,20 +12,13 @@ from typing import Any
 import typer
 import uvicorn
 
-from hub.errors import ConfigError
+from hub.web.server import Server, address, listen, server_config
 
 GRACE = 8  # seconds that requests under way have to end; supervisors kill after ten
-FRAME = 64 * 1024  # bytes of a WebSocket message
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Server(uvicorn.Server):
-    """Leaves the signals to `ended_by_signals`: uvicorn would raise them again at its end."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
-
+class _Told(Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
@@ -34,20 +27,9 @@ class Server(uvicorn.Server):
 
 def serve_app(app: Any, listening: socket.socket, *, verbose: bool = False) -> None:
     """Serve an application, its lifespan included, until a signal ends it."""
-    config = uvicorn.Config(
-        app,
-        lifespan="off",  # run here, so that what keeps it from starting is said in two lines
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        ws_max_size=FRAME,
-        server_header=False,
-        log_config=None,
-        log_level="info" if verbose else "warning",
-        access_log=verbose,
-        timeout_graceful_shutdown=GRACE,
-    )
+    config = server_config(app, grace=GRACE, verbose=verbose)
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
-    server = Server(config)
+    server = _Told(config)
 
     async def run() -> None:
         with ended_by_signals(server):
@@ -84,22 +66,5 @@ def ended_by_signals(server: uvicorn.Server) -> Generator[None]:
 
 
 def listener(host: str, port: int) -> socket.socket:
-    """Take a port. Raises ConfigError."""
-    # Named TCP, so that asyncio turns Nagle's delay off: without it each answer takes 40 ms.
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
-    except OSError as error:
-        taken.close()
-        raise ConfigError(
-            f"cannot listen at {host}:{port}: {error.strerror}",
-            "Choose another with --host and --port, or HUB_HOST and HUB_PORT",
-        ) from None
-    return taken
-
-
-def address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    """Take the hub's port. Raises ConfigError."""
+    return listen(host, port, "Choose another with --host and --port, or HUB_HOST and HUB_PORT")

@@ -19,7 +19,7 @@ from hub.demo.live import Live
 from hub.demo.memory import Memory
 from hub.demo.receiver import Receiver
 from hub.demo.script import PEOPLE, Event, before, week
-from hub.demo.servers import listen_near, serving, url_of
+from hub.demo.servers import listen_near, serving
 from hub.demo.vendors import Vendor, find_twin
 from hub.demo.voices import Voices
 from hub.errors import ConfigError, HubError
@@ -31,6 +31,7 @@ from hub.store.keys import add_key, viewer_of_key
 from hub.store.migrate import migrate
 from hub.store.sources import standings
 from hub.web.app import make_app
+from hub.web.server import address
 
 EVERY = timedelta(seconds=1)
 EVERY_FAST = timedelta(seconds=0.2)
@@ -129,7 +130,7 @@ async def staged(listener: socket.socket, folder: Folder, *, fast: bool) -> Asyn
     """Serve everything until the block ends. Raises ConfigError."""
     vendors, live = _vendors(folder)
     sockets = {name: listen_near(folder.ports.get(name, 0)) for name in (*vendors, RECEIVER)}
-    addresses = {name: url_of(one) for name, one in sockets.items()}
+    addresses = {name: address(one) for name, one in sockets.items()}
     folder.ports = {name: one.getsockname()[1] for name, one in sockets.items()}
     folder.save()
     toml = configuration(
@@ -142,7 +143,7 @@ async def staged(listener: socket.socket, folder: Folder, *, fast: bool) -> Asyn
     path.write_text(toml, "utf-8")
     config = read_config(toml, {SECRET: folder.webhook_secret}, str(path))
     await _prepare(folder)
-    url = url_of(listener)
+    url = address(listener)
     app = make_app(_settings(folder, url), config, demo_keys=folder.keys)
     receiver = Receiver(folder.webhook_secret)
     async with (

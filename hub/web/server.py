@@ -1,0 +1,64 @@
+"""Uvicorn as this project runs it: a guest, on a socket that is taken before anything starts."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Generator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from hub.errors import ConfigError
+
+FRAME = 64 * 1024  # bytes of a WebSocket message
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to whoever started it: uvicorn would raise them again at its end."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def server_config(app: ASGIApp, *, grace: int, verbose: bool = False) -> uvicorn.Config:
+    """Say how an application is served; `grace`: seconds that requests have when it ends.
+
+    The lifespan is the caller's: so what keeps it from starting can be said in two lines.
+    """
+    options: dict[str, Any] = {
+        "lifespan": "off",
+        "ws": "websockets-sansio",
+        "ws_per_message_deflate": False,
+        "ws_max_size": FRAME,
+        "server_header": False,
+        "log_config": None,
+        "log_level": "info" if verbose else "warning",
+        "access_log": verbose,
+        "timeout_graceful_shutdown": grace,
+    }
+    return uvicorn.Config(app, **options)
+
+
+def listen(host: str, port: int, suggestion: str) -> socket.socket:
+    """Take a port; 0 takes a free one. Raises ConfigError with the suggestion."""
+    # Named TCP, so that asyncio turns Nagle's delay off: without it each answer takes 40 ms.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs have the same port
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind((host, port))
+        taken.listen(2048)
+    except OSError as error:
+        taken.close()
+        why = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
+        raise ConfigError(f"cannot listen at {host}:{port}: {why}", suggestion) from None
+    return taken
+
+
+def address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
