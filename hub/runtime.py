@@ -25,7 +25,7 @@ from hub.settings import Settings, environment
 from hub.signals import now
 from hub.store import Store, open_store
 from hub.store.deliveries import declare_endpoints
-from hub.store.migrate import require_current
+from hub.store.schema import require_current
 from hub.store.snapshots import applied, apply
 from hub.store.sources import declare, declare_hub, remove_others
 

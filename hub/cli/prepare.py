@@ -38,7 +38,7 @@ def config(read: "Settings") -> "Config":
 async def store(read: "Settings") -> AsyncGenerator["Store"]:
     """Open the database. Raises ConfigError when it is not migrated, StoreUnavailable."""
     from hub.store import open_store
-    from hub.store.migrate import require_current
+    from hub.store.schema import require_current
 
     async with open_store(read.database) as opened:
         await require_current(opened)

@@ -77,10 +77,6 @@ async def declare_endpoints(
     return {row.name: row.id for row in known if row.name in declared}
 
 
-async def endpoint_rows(connection: AsyncConnection) -> list[Any]:
-    return list(await connection.execute(select(_ENDPOINTS).order_by(_ENDPOINTS.c.name)))
-
-
 async def disable_endpoint(connection: AsyncConnection, name: str, why: str, at: datetime) -> None:
     await connection.execute(
         update(EndpointRow)

@@ -44,6 +44,10 @@ async def _know(
     named: Sequence[Named],
     at: datetime,
 ) -> dict[str, str]:
+    # A page names Acme (domain:acme.example, name:acme) and, elsewhere, only acme (name:acme).
+    # Known is, say, name:acme. So Acme is that owner, and domain:acme.example becomes a key of
+    # his. Were neither known, Acme would be new and claim both keys, and acme would be that one.
+    # Where another writer claims a key first, his claim stands: the keys are read again.
     wanted: dict[str, Named] = {}
     for one in named:
         before = wanted.get(one.keys[0], one)

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from hub.errors import HubError
 from hub.store import log
-from hub.store.migrate import require_current
+from hub.store.schema import require_current
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from hub.errors import ConfigError
 from hub.runtime import open_runtime
 from hub.settings import Settings
 from hub.store import log, open_store
-from hub.store.migrate import migrate, require_current
+from hub.store.migrate import migrate, scripts
+from hub.store.schema import REVISIONS, require_current
 
 
 async def test_the_migrations_make_what_the_tables_declare(database_url: str) -> None:
@@ -25,6 +26,11 @@ async def test_the_migrations_make_what_the_tables_declare(database_url: str) ->
         async with store.write() as connection:
             assert await connection.run_sync(differences) == []
             assert await log.head(connection) == 0
+
+
+def test_the_files_names_are_the_revisions_that_alembic_knows() -> None:
+    known = [step.revision for step in scripts().walk_revisions("base", "head")]
+    assert list(REVISIONS) == list(reversed(known))
 
 
 async def test_nothing_starts_on_an_empty_database(database_url: str) -> None:
