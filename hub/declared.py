@@ -122,6 +122,7 @@ class EndpointConfig(_Table):
 class HubTable(_Table):
     company: str = "Our company"
     default_roles: bool = True
+    # For endpoints that are entered through the API; those written here may be private anyway.
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 

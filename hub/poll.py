@@ -13,8 +13,8 @@ from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Api, Draft, Page
 from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, StoreUnavailable
 from hub.http import Clients
-from hub.ingest import Claim, Plan, Reading, ingest
-from hub.jobs import Waker, Work
+from hub.ingest import Claim, Plan, Reading, announce, ingest
+from hub.jobs import Waker
 from hub.signals import Origin, Status, now
 from hub.store import Store
 from hub.store.sources import Standing, State, prolong, settle
@@ -117,7 +117,7 @@ class Poller:
                     report.signals += len(done.signals)
                     report.seen_before += done.seen_before
                     report.quarantined += done.quarantined
-                    await self._tell(done.seq, done.deliveries)
+                    await announce(done, self.bus, self.waker)
                 stood = page.cursor == cursor
                 cursor = page.cursor
                 if report.pages >= MOST_PAGES:
@@ -142,13 +142,7 @@ class Poller:
         if (draft := _news(source.name, standing, report, at)) is not None:
             reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
             done = await ingest(self.store, reading, Page([draft], {}), plan, at=at)
-            await self._tell(done.seq, done.deliveries)
-
-    async def _tell(self, seq: int | None, deliveries: int) -> None:
-        if seq is not None:
-            await self.bus.tell()
-        if deliveries:
-            await self.waker.wake(Work.DELIVERY)
+            await announce(done, self.bus, self.waker)
 
     async def beat(self) -> None:
         """Keep the leases of the polls under way alive, until cancelled."""

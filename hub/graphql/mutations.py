@@ -15,7 +15,7 @@ from hub.graphql.enums import Severity
 from hub.graphql.relay import SourceName
 from hub.graphql.sources import Source, load_source
 from hub.graphql.types import Signal, signal_type
-from hub.ingest import Reading, ingest
+from hub.ingest import Reading, announce, ingest
 from hub.jobs import Work
 from hub.kinds import KINDS
 from hub.signals import Origin, Status, new_id, now
@@ -104,7 +104,7 @@ class Mutation:
         viewer = info.context.viewer
         if not (viewer.roles or viewer.is_admin):
             return Forbidden(code=Code.FORBIDDEN, message="This takes a key with a role")
-        for problem in _problems(info, input):
+        if problem := next(_problems(info, input), None):
             return problem
         at = now()
         author = viewer.person or viewer.name
@@ -147,9 +147,7 @@ class Mutation:
                 message="That could not be stored: no readable title, or attributes over 64 KiB",
                 field=None,
             )
-        await runtime.bus.tell()
-        if done.deliveries:
-            await runtime.waker.wake(Work.DELIVERY)
+        await announce(done, runtime.bus, runtime.waker)
         return PublishSignalSuccess(signal=signal_type(done.signals[0]))
 
     @strawberry.mutation(

@@ -42,7 +42,7 @@ from hub.graphql.types import ChangeConnection, Relevance, Signal, relevance_typ
 class Viewer:
     name: str = strawberry.field(description="The name of the API key.")
     roles: list[str] = strawberry.field(description="The roles it may ask as.")
-    scopes: list[str] = strawberry.field(description="What else it may do: admin, publish.")
+    scopes: list[str] = strawberry.field(description="What else it may do: `admin`.")
     person: str | None = strawberry.field(description="The person it belongs to.")
     is_admin: bool = strawberry.field(description="Whether it may administer the hub.")
 

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Annotated
 
 import strawberry
 
+from hub import signals
 from hub.access import Condition, all_of, holds
 from hub.graphql.context import Info
 from hub.graphql.feed import feed_visible, least_score
@@ -100,23 +102,19 @@ class Subscription:
             async for step in steps:
                 if isinstance(step, CursorExpired):
                     yield step
-                    return
-                change, was, now = step
-                cursor, id_ = log_cursor(change.seq), strawberry.ID(change.signal_id)
-                if not now:
-                    yield FeedWithdrawn(cursor=cursor, signal_id=id_)
-                    continue
-                signal = await info.context.loaders.signal.load(change.signal_id)
-                relevance = await info.context.loaders.relevance.load(change.signal_id)
-                if signal is None or name not in relevance:
-                    continue  # it changed again meanwhile: a later line of the log says how
-                event = FeedUpdated if was else FeedCreated
-                yield event(
-                    cursor=cursor,
-                    score=relevance[name].score,
-                    reasons=reasons_type(relevance[name]),
-                    signal=signal_type(signal),
-                )
+                elif step.signal is None:
+                    yield FeedWithdrawn(cursor=step.cursor, signal_id=step.id)
+                else:
+                    relevance = await info.context.loaders.relevance.load(step.id)
+                    if name not in relevance:
+                        continue  # it changed again meanwhile: a later line of the log says how
+                    event = FeedUpdated if step.was_shown else FeedCreated
+                    yield event(
+                        cursor=step.cursor,
+                        score=relevance[name].score,
+                        reasons=reasons_type(relevance[name]),
+                        signal=signal_type(step.signal),
+                    )
 
     @strawberry.subscription(description="The signals you may see, as they change.")
     async def signals(
@@ -134,23 +132,27 @@ class Subscription:
             async for step in steps:
                 if isinstance(step, CursorExpired):
                     yield step
-                    return
-                change, was, now = step
-                cursor, id_ = log_cursor(change.seq), strawberry.ID(change.signal_id)
-                if not now:
-                    yield SignalWithdrawn(cursor=cursor, signal_id=id_)
-                    continue
-                signal = await info.context.loaders.signal.load(change.signal_id)
-                if signal is None:
-                    continue  # it changed again meanwhile: a later line of the log says how
-                event = SignalUpdated if was else SignalCreated
-                yield event(cursor=cursor, signal=signal_type(signal))
+                elif step.signal is None:
+                    yield SignalWithdrawn(cursor=step.cursor, signal_id=step.id)
+                else:
+                    event = SignalUpdated if step.was_shown else SignalCreated
+                    yield event(cursor=step.cursor, signal=signal_type(step.signal))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A change of what is shown: `signal` is None when it is shown no more."""
+
+    cursor: str
+    id: strawberry.ID
+    was_shown: bool
+    signal: signals.Signal | None
 
 
 async def _follow(
     info: Info, after: str | None, shows: Callable[[Facts], bool]
-) -> AsyncGenerator[tuple[log.Change, bool, bool] | CursorExpired, None]:
-    """Yield the changes that enter, stay in or leave what is shown: (change, was in, is in)."""
+) -> AsyncGenerator[_Step | CursorExpired, None]:
+    """Yield what enters, stays in or leaves what is shown; a cursor that expired ends it."""
     context = info.context
     _ = context.viewer
     start = read_log_cursor(after) if after is not None else None
@@ -171,5 +173,9 @@ async def _follow(
             await context.renew()
             was = change.was is not None and shows(change.was)
             now = shows(change.now)
-            if was or now:
-                yield change, was, now
+            if not (was or now):
+                continue
+            signal = await context.loaders.signal.load(change.signal_id) if now else None
+            if now and signal is None:
+                continue  # it changed again meanwhile: a later line of the log says how
+            yield _Step(log_cursor(change.seq), strawberry.ID(change.signal_id), was, signal)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub.bus import Bus
 from hub.connector import Page
 from hub.errors import StoreUnavailable
 from hub.ingest.address import Plan, Target, address
@@ -10,12 +11,13 @@ from hub.ingest.dedupe import dedupe
 from hub.ingest.enrich import enrich
 from hub.ingest.normalize import Reading, normalize
 from hub.ingest.score import score
+from hub.jobs import Waker, Work
 from hub.signals import Signal, now
 from hub.store import Store
 from hub.store.quarantine import quarantine
 from hub.store.sources import save_cursor
 
-__all__ = ["Claim", "Ingested", "LeaseLost", "Plan", "Reading", "Target", "ingest"]
+__all__ = ["Claim", "Ingested", "LeaseLost", "Plan", "Reading", "Target", "announce", "ingest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,14 @@ class Ingested:
     seq: int | None
 
 
+async def announce(done: Ingested, bus: Bus, waker: Waker) -> None:
+    """Say after the commit what a page brought: the log has grown, deliveries are due."""
+    if done.seq is not None:
+        await bus.tell()
+    if done.deliveries:
+        await waker.wake(Work.DELIVERY)
+
+
 async def ingest(
     store: Store,
     reading: Reading,
@@ -52,7 +62,7 @@ async def ingest(
 ) -> Ingested:
     """Turn one page of drafts into stored, scored and addressed signals, or none of them.
 
-    The caller tells the bus about `seq` when this has returned, so after the commit.
+    The caller announces what it gives back: so after the commit.
     Raises LeaseLost when another worker holds the source by now, StoreUnavailable.
     """
     at = at or now()

@@ -68,19 +68,57 @@ async def address(
     await empty_revisions(connection, sorted(gone))
 
     first = await log.take_numbers(connection, len(scored))
-    before: dict[str, Facts] = {}
+    lines = _lines(scored, scores, plan, first, at)
+    newest = {
+        line.signal_id: line.seq for line in lines.changes if line.type is not ChangeType.HISTORY
+    }
+    await save_relevance(
+        connection,
+        [
+            (id_, day_of(kept.occurred_at, kept.received_at), newest[id_], relevance)
+            for id_, one in last.items()
+            for kept in [one.version.signal]
+            for relevance in one.audience
+        ],
+        replaced=last.keys() - created,
+    )
+    await add_deliveries(connection, lines.deliveries, at)
+    await log.append(connection, lines.changes)
+    return len(lines.deliveries), lines.changes[-1].seq
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """What the log says of a page, and what follows: (endpoint id, signal id, seq)."""
+
+    changes: Sequence[log.Change]
+    deliveries: Sequence[tuple[str, str, int]]
+
+
+def _lines(
+    scored: Sequence[Scored],
+    scores: Mapping[str, Mapping[str, float]],
+    plan: Plan,
+    first: int,
+    at: datetime,
+) -> _Lines:
+    """Give each version its number, and say what it was and is. Pure.
+
+    `scores` are those stored so far; a second version in one page was what the first made it.
+    """
+    facts: dict[str, Facts] = {}
     changes: list[log.Change] = []
     deliveries: list[tuple[str, str, int]] = []
-    newest: dict[str, int] = {}
     for seq, one in enumerate(scored, first):
         version, signal = one.version, one.version.signal
-        was = before.get(signal.id) or (
+        was = facts.get(signal.id) or (
             facts_of(version.was, scores.get(version.was.id, {})) if version.was else None
         )
-        if version.type is not ChangeType.HISTORY:
-            facts = facts_of(signal, _scores(one.audience))
-            before[signal.id] = facts
-            newest[signal.id] = seq
+        if version.type is ChangeType.HISTORY:
+            assert was is not None, "only a kept signal has a late revision"
+            is_ = _late(was, version.draft)
+        else:
+            is_ = facts[signal.id] = facts_of(signal, _scores(one.audience))
             deliveries += [
                 (target.id, signal.id, seq)
                 for relevance in one.audience
@@ -88,29 +126,8 @@ async def address(
                 for target in plan.targets.get(relevance.role, ())
                 if target.takes(signal, relevance)
             ]
-        else:
-            assert was is not None, "only a kept signal has a late revision"
-            facts = _late(was, version.draft)
-        changes.append(
-            log.Change(seq, signal.id, version.revision_id, version.type, at, was, facts)
-        )
-    await save_relevance(
-        connection,
-        [
-            (
-                id_,
-                day_of(one.version.signal.occurred_at, one.version.signal.received_at),
-                newest[id_],
-                relevance,
-            )
-            for id_, one in last.items()
-            for relevance in one.audience
-        ],
-        replaced=last.keys() - created,
-    )
-    await add_deliveries(connection, deliveries, at)
-    await log.append(connection, changes)
-    return len(deliveries), changes[-1].seq
+        changes.append(log.Change(seq, signal.id, version.revision_id, version.type, at, was, is_))
+    return _Lines(changes, deliveries)
 
 
 def _late(was: Facts, draft: Draft) -> Facts:

@@ -1,6 +1,6 @@
 """How the schema is served: HTTP, server-sent events and WebSockets on one path."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
@@ -36,6 +36,3 @@ class GraphQL:
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)
         return Context(self.runtime, self.tail, identify, await identify())
-
-
-MakeContext = Callable[..., Awaitable[Context]]
