@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from hub.errors import ConfigError, StoreUnavailable
+from hub.store.whole import cancelling, connect
 
 SQLITE_PRAGMAS = (
     "journal_mode=WAL",
@@ -51,8 +53,9 @@ class Store:
         return _used(self._read.connect())
 
     async def close(self) -> None:
-        await self._read.dispose()
-        await self._write.dispose()
+        with cancelling():
+            await self._read.dispose()
+            await self._write.dispose()
 
 
 @asynccontextmanager
@@ -70,9 +73,10 @@ async def _used(
 ) -> AsyncGenerator[AsyncConnection]:
     is_open = False
     try:
-        async with opening as connection:
-            is_open = True
-            yield connection
+        with cancelling():
+            async with opening as connection:
+                is_open = True
+                yield connection
     except (DBAPIError, PoolTimeout, OSError) as error:
         # Before a connection is open every error is about the database: it is no SQLite file,
         # the password is wrong. Later others are about a statement, and a bug.
@@ -136,6 +140,7 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
         # One writer: a second would only wait inside SQLite, where it cannot be fair.
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_timeout": 300}
         options |= {"pool_size": 1 if writes else 4, "max_overflow": 0}
+        options["async_creator"] = partial(connect, url.database or ":memory:")
         engine = create_async_engine(url, **options)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         if writes:
