@@ -172,6 +172,7 @@ class SourceRow(SQLModel, table=True):
     next_poll_at: datetime | None = when(null=True)  # NULL: not polled until somebody mends it
     lease_until: datetime | None = when(null=True)
     lease: str | None = text(null=True)
+    problem: str | None = text(null=True)  # why its newest configuration is not in force
     failures: int
     last_attempt_at: datetime | None = when(null=True)
     last_success_at: datetime | None = when(null=True)
@@ -229,6 +230,7 @@ class DeliveryRow(SQLModel, table=True):
     next_attempt_at: datetime = when()
     lease_until: datetime | None = when(null=True)
     settled_at: datetime | None = when(null=True)
+    trace: str | None = text(null=True)  # W3C traceparent of the page that caused it
 
 
 class AttemptRow(SQLModel, table=True):
@@ -266,4 +268,42 @@ class AppliedRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "applied"
     name: str = text(key=True)
     fingerprint: str = text()
+    at: datetime = when()
+
+
+class SnapshotRow(SQLModel, table=True):
+    """A configuration that was put in force, never changed: names of secrets, not values."""
+
+    __tablename__: ClassVar[Any] = "snapshots"
+    id: str = text(key=True)
+    digest: str = text()
+    by: str = text()
+    at: datetime = when()
+    tables: dict[str, Any] = json()
+    problems: dict[str, Any] = json()  # source -> why it keeps its configuration of before
+
+
+class BudgetRow(SQLModel, table=True):
+    """The calls that an API was sent of late, by all processes: [[seconds since 1970, calls]]."""
+
+    __tablename__: ClassVar[Any] = "budgets"
+    name: str = text(key=True)
+    calls: list[Any] = json()
+
+
+class ChoreRow(SQLModel, table=True):
+    """What the hub does for itself at set times, by whichever process takes the lease."""
+
+    __tablename__: ClassVar[Any] = "chores"
+    name: str = text(key=True)
+    next_at: datetime = when()
+    lease: str | None = text(null=True)
+    lease_until: datetime | None = when(null=True)
+
+
+class ForgottenRow(SQLModel, table=True):
+    """SHA-256 of a key of a person who is to be forgotten: a poll must not bring him back."""
+
+    __tablename__: ClassVar[Any] = "forgotten"
+    digest: str = text(key=True)
     at: datetime = when()

@@ -1,0 +1,44 @@
+"""Many processes: snapshots of the configuration, shared budgets, chores, the forgotten."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from hub.store.columns import TEXT, JsonText, UtcDateTime
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("deliveries", sa.Column("trace", TEXT, nullable=True))
+    op.add_column("sources", sa.Column("problem", TEXT, nullable=True))
+    op.create_table(
+        "snapshots",
+        sa.Column("id", TEXT, nullable=False),
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("by", TEXT, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("tables", JsonText(), nullable=False),
+        sa.Column("problems", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
+        "budgets",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("calls", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "chores",
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=False),
+        sa.Column("lease", TEXT, nullable=True),
+        sa.Column("lease_until", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "forgotten",
+        sa.Column("digest", TEXT, nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("digest"),
+    )
