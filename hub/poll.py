@@ -15,12 +15,11 @@ from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, S
 from hub.http import Clients
 from hub.ingest import Claim, Plan, Reading, announce, ingest
 from hub.jobs import Waker
+from hub.lease import LEASE, Held
 from hub.signals import Origin, Status, now
 from hub.store import Store
 from hub.store.sources import Standing, State, prolong, settle
 
-LEASE = timedelta(seconds=30)
-HEARTBEAT = 10.0  # seconds
 MOST_PAGES = 1000
 LONGEST_WAIT = timedelta(minutes=15)
 TOLD_AFTER = 5  # failures in a row until people hear that a source is silent
@@ -48,7 +47,7 @@ class Poller:
     clients: Clients
     bus: Bus
     waker: Waker
-    _under_way: dict[str, str] = field(default_factory=dict)  # source -> lease
+    _held: Held[str] = field(default_factory=lambda: Held(prolong))
 
     async def poll(
         self,
@@ -64,25 +63,23 @@ class Poller:
         """
         assert standing.lease is not None, "only a claimed source is polled"
         report = report or Report()
-        self._under_way[source.name] = standing.lease
-        try:
-            await self._pages(source, standing, plan, report)
-        except SourceError as error:
-            report.error = error
-        except StoreUnavailable:
-            raise
-        except asyncio.CancelledError:
-            await self._give_back(source.name, standing.lease)
-            raise
-        except Exception as error:
-            # A connector's bug must not end the loop; the log has its traceback.
-            logger.exception("a connector failed", extra={"source": source.name})
-            report.error = SourceMisbehaved(
-                f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
-            )
-        finally:
-            self._under_way.pop(source.name, None)
-        await self._settle(source, standing, plan, report)
+        with self._held.hold(source.name, standing.lease):
+            try:
+                await self._pages(source, standing, plan, report)
+            except SourceError as error:
+                report.error = error
+            except StoreUnavailable:
+                raise
+            except asyncio.CancelledError:
+                await self._give_back(source.name, standing.lease)
+                raise
+            except Exception as error:
+                # A connector's bug must not end the loop; the log has its traceback.
+                logger.exception("a connector failed", extra={"source": source.name})
+                report.error = SourceMisbehaved(
+                    f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
+                )
+            await self._settle(source, standing, plan, report)
         return report
 
     async def _give_back(self, name: str, lease: str) -> None:
@@ -146,16 +143,7 @@ class Poller:
 
     async def beat(self) -> None:
         """Keep the leases of the polls under way alive, until cancelled."""
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            if self._under_way:
-                try:
-                    async with self.store.write() as connection:
-                        await prolong(connection, self._under_way, now() + LEASE)
-                except StoreUnavailable as error:
-                    logger.warning("leases could not be prolonged", extra={"error": str(error)})
-                except Exception:
-                    logger.exception("leases could not be prolonged")
+        await self._held.beat(self.store)
 
 
 def after_poll(

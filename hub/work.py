@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
 
-from hub.deliver import LEASE as DELIVERY_LEASE
 from hub.deliver import PER_ENDPOINT, Sender
 from hub.errors import StoreUnavailable
 from hub.jobs import Work
-from hub.poll import LEASE as POLL_LEASE
+from hub.lease import LEASE
 from hub.runtime import Runtime
 from hub.signals import now
 from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_at
@@ -34,7 +33,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
     async def claim_polls(room: int) -> list[Standing]:
         names = list(runtime.config.sources)
         async with runtime.store.write() as connection:
-            return await claim_due(connection, names, now(), POLL_LEASE, room)
+            return await claim_due(connection, names, now(), LEASE, room)
 
     async def due_polls() -> datetime | None:
         async with runtime.store.read() as connection:
@@ -51,7 +50,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
                 connection,
                 list(runtime.config.endpoints),
                 now(),
-                DELIVERY_LEASE,
+                LEASE,
                 room,
                 PER_ENDPOINT,
             )
@@ -65,6 +64,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.poller.beat())
+        tasks.create_task(sender.beat())
         tasks.create_task(_Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll).run())
         tasks.create_task(
             _Loop(runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send).run()

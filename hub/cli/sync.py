@@ -76,7 +76,7 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
 
 async def _claim(runtime: "Runtime", name: str) -> "Standing | None":
     """Take the source's lease; where somebody else has it, ask them for one more poll."""
-    from hub.poll import LEASE
+    from hub.lease import LEASE
     from hub.signals import now
     from hub.store.sources import claim_one, make_due
 

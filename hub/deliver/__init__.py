@@ -3,7 +3,7 @@
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -17,6 +17,7 @@ from hub.errors import (
     StoreUnavailable,
 )
 from hub.http import Clients, Guard, Sent
+from hub.lease import Held
 from hub.signals import Signal, now
 from hub.signing import sign
 from hub.store import Store
@@ -25,10 +26,10 @@ from hub.store.deliveries import (
     Delivery,
     DeliveryState,
     disable_endpoint,
+    prolong_deliveries,
     settle_delivery,
 )
 
-LEASE = timedelta(seconds=40)  # above the 15 s of waiting for a place and the 15 s of an attempt
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
 )
@@ -59,9 +60,18 @@ class Sender:
     clients: Clients
     render: Render
     public_url: str | None = None
+    _held: Held[int] = field(default_factory=lambda: Held(prolong_deliveries))
 
     async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
+        with self._held.hold(delivery.id, delivery.attempt):
+            return await self._attempt(delivery, endpoint)
+
+    async def beat(self) -> None:
+        """Keep the leases of the attempts under way alive, until cancelled."""
+        await self._held.beat(self.store)
+
+    async def _attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         at = now()
         try:
             rendered = await self.render(endpoint, delivery.signal_id)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy import case, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -216,6 +216,21 @@ async def attempts(connection: AsyncConnection, delivery_id: str) -> list[Attemp
         Attempt(row.attempt, row.at, row.latency_ms, row.status, row.error, row.response)
         for row in rows
     ]
+
+
+async def prolong_deliveries(
+    connection: AsyncConnection, attempts: Mapping[str, int], lease_until: datetime
+) -> None:
+    """Hold deliveries (attempt by id) a while longer; those settled or no longer ours stay."""
+    await connection.execute(
+        update(DeliveryRow)
+        .where(
+            tuple_(col(DeliveryRow.id), col(DeliveryRow.attempt)).in_(list(attempts.items())),
+            col(DeliveryRow.state) == DeliveryState.PENDING,
+            col(DeliveryRow.lease_until).is_not(None),
+        )
+        .values(lease_until=lease_until)
+    )
 
 
 async def settle_delivery(

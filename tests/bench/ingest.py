@@ -9,7 +9,7 @@ from itertools import islice
 from hub.config import Config, SourceConfig, read_config
 from hub.connector import Page
 from hub.ingest import Claim, Plan, Reading, ingest
-from hub.poll import LEASE
+from hub.lease import LEASE
 from hub.runtime import put_in_force
 from hub.signals import now
 from hub.store import Store, open_store

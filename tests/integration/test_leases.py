@@ -1,0 +1,66 @@
+"""Leases: a row has one holder while its lease lasts, and is taken over when the holder is gone."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+import hub.lease
+from hub.lease import LEASE, Held
+from hub.signals import now
+from hub.store import Store, open_store
+from hub.store.deliveries import (
+    Delivery,
+    DeliveryState,
+    add_deliveries,
+    claim_deliveries,
+    declare_endpoints,
+    prolong_deliveries,
+    settle_delivery,
+)
+from tests.running import migrated, until
+
+ENDED = timedelta(seconds=-1)
+
+
+async def due_delivery(store: Store) -> None:
+    async with store.write() as connection:
+        ids = await declare_endpoints(connection, {"bot": ("sales", "print")}, now())
+        await add_deliveries(connection, [(ids["bot"], "signal", 1)], now())
+
+
+async def claim(store: Store, lease: timedelta = LEASE) -> list[Delivery]:
+    async with store.write() as connection:
+        return await claim_deliveries(connection, ["bot"], now(), lease, 10, 4)
+
+
+async def test_a_heartbeat_holds_a_delivery_until_it_is_settled(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub.lease, "HEARTBEAT", 0.05)
+    held: Held[int] = Held(prolong_deliveries)
+    async with open_store(await migrated(database_url)) as store, asyncio.TaskGroup() as tasks:
+        await due_delivery(store)
+        beat = tasks.create_task(held.beat(store))
+        [first] = await claim(store, ENDED)
+        with held.hold(first.id, first.attempt):
+            await until(lambda: _none_to_claim(store))
+            async with store.write() as connection:
+                failed = DeliveryState.PENDING
+                again = now() + timedelta(milliseconds=300)
+                assert await settle_delivery(connection, first, None, failed, now(), again)
+            [second] = await until(lambda: claim(store, ENDED))
+            assert second.attempt == 2
+            # The first holder's beats reach the second attempt no more.
+            [third] = await until(lambda: claim(store, ENDED))
+        assert third.attempt == 3
+        beat.cancel()
+
+
+async def _none_to_claim(store: Store) -> bool:
+    """Look without claiming: a claim that is rolled back leaves nothing."""
+    async with store.read() as connection:
+        rows = await connection.exec_driver_sql("SELECT lease_until FROM deliveries")
+        until_ = rows.scalar()
+    at = datetime.fromisoformat(until_) if isinstance(until_, str) else until_
+    return bool(at > now())
