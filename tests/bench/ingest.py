@@ -10,8 +10,8 @@ from hub.config import Config, SourceConfig, read_config
 from hub.connector import Page
 from hub.ingest import Claim, Plan, Reading, ingest
 from hub.lease import LEASE
-from hub.runtime import put_in_force
 from hub.signals import now
+from hub.snapshot import put_in_force
 from hub.store import Store, open_store
 from hub.store.sources import claim_due, settle
 from tests.bench.databases import Databases, Filled, rest

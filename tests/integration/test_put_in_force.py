@@ -10,8 +10,8 @@ import pytest
 from hub.config import Config, read_config
 from hub.connector import Draft, Page
 from hub.ingest import Reading, ingest
-from hub.runtime import Snapshot, put_in_force
 from hub.signals import Outcome, now
+from hub.snapshot import Snapshot, put_in_force
 from hub.store import Store, open_store
 from hub.store.deliveries import deliveries
 from hub.store.migrate import migrate

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio
 from hub.config import read_config
-from hub.runtime import put_in_force
+from hub.snapshot import put_in_force
 from hub.store import open_store
 from hub.store.migrate import migrate
 from hub.store.snapshots import applied
