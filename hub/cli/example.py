@@ -1,4 +1,7 @@
-"""The hub.toml that `hub init` writes: examples made of what is installed, so they stay true."""
+"""The hub.toml that `hub init` writes: examples made of what is installed, so they stay true.
+
+It is what one begins with. Every setting with its default stands in deploy/hub.default.toml.
+"""
 
 import re
 import textwrap
@@ -18,6 +21,7 @@ _HEAD = """\
 #
 # Remove the # before a line to put it in force, then run `hub check`: it says what is wrong, with
 # line and remedy. ${NAME} takes a secret from the environment or from .env beside this file.
+# deploy/hub.default.toml, among the hub's sources, has every setting with its default.
 
 [hub]
 company = "Our company"
