@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from hub.errors import StoreUnavailable
-from hub.signals import now
 from hub.store import Connection, Store
+from hub.store.clock import clock
 
 # What a dead worker held is taken over after a lease and a sweep (hub/work.py): within 30 s.
 LEASE = timedelta(seconds=20)
@@ -47,7 +47,8 @@ class Held(Generic[Token]):
             if self.rows:
                 try:
                     async with store.write() as connection:
-                        await self.prolong(connection, self.rows, now() + LEASE)
+                        until = await clock(connection) + LEASE
+                        await self.prolong(connection, self.rows, until)
                 except StoreUnavailable as error:
                     logger.warning("leases could not be prolonged", extra={"error": str(error)})
                 except Exception:

@@ -16,8 +16,9 @@ from hub.http import Clients
 from hub.ingest import Claim, Plan, Reading, announce, ingest
 from hub.jobs import Waker
 from hub.lease import LEASE, Held
-from hub.signals import Origin, Status, now
+from hub.signals import Origin, Status
 from hub.store import Store
+from hub.store.clock import clock
 from hub.store.sources import Standing, State, prolong, settle
 
 MOST_PAGES = 1000
@@ -85,7 +86,8 @@ class Poller:
     async def _give_back(self, name: str, lease: str) -> None:
         """Let another worker poll at once: this one was stopped."""
         async with self.store.write() as connection:
-            await settle(connection, name, lease, {"next_poll_at": now()})
+            due = {"next_poll_at": await clock(connection)}
+            await settle(connection, name, lease, due)
 
     async def _pages(
         self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
@@ -124,9 +126,9 @@ class Poller:
     async def _settle(
         self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
     ) -> None:
-        at = now()
-        outcome = after_poll(source, standing, report, at)
         async with self.store.write() as connection:
+            at = await clock(connection)
+            outcome = after_poll(source, standing, report, at)
             assert standing.lease is not None
             if not await settle(connection, source.name, standing.lease, outcome):
                 logger.warning("a poll was settled too late", extra={"source": source.name})

@@ -12,8 +12,8 @@ from hub.declared import EndpointConfig
 from hub.ingest import Plan, Target
 from hub.ingest.rescore import rescore
 from hub.route import Router
-from hub.signals import now
 from hub.store import Store
+from hub.store.clock import clock
 from hub.store.deliveries import declare_endpoints
 from hub.store.snapshots import applied, apply
 from hub.store.sources import declare, declare_hub, remove_others
@@ -33,8 +33,8 @@ async def put_in_force(store: Store, config: Config) -> Snapshot:
 
     A source keeps its cursor whatever changed in its configuration.
     """
-    at = now()
     async with store.write() as connection:
+        at = await clock(connection)
         await declare_hub(connection, HUB_SOURCE, at)
         for source in config.sources.values():
             await declare(

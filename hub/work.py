@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from hub.deliver import PER_ENDPOINT, Sender
@@ -12,9 +12,9 @@ from hub.errors import StoreUnavailable
 from hub.jobs import Work
 from hub.lease import LEASE
 from hub.runtime import Runtime
-from hub.signals import now
-from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_at
-from hub.store.sources import Standing, claim_due, next_due
+from hub.store.clock import clock
+from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_in
+from hub.store.sources import Standing, claim_due, next_poll_in
 
 POLLS = 32  # under way at once in one process
 DELIVERIES = 64
@@ -33,11 +33,11 @@ async def work(runtime: Runtime, sender: Sender) -> None:
     async def claim_polls(room: int) -> list[Standing]:
         names = list(runtime.config.sources)
         async with runtime.store.write() as connection:
-            return await claim_due(connection, names, now(), LEASE, room)
+            return await claim_due(connection, names, await clock(connection), LEASE, room)
 
-    async def due_polls() -> datetime | None:
+    async def due_polls() -> timedelta | None:
         async with runtime.store.read() as connection:
-            return await next_due(connection, list(runtime.config.sources))
+            return await next_poll_in(connection, list(runtime.config.sources))
 
     async def poll(standing: Standing) -> None:
         snapshot = runtime.snapshot
@@ -49,15 +49,15 @@ async def work(runtime: Runtime, sender: Sender) -> None:
             return await claim_deliveries(
                 connection,
                 list(runtime.config.endpoints),
-                now(),
+                await clock(connection),
                 LEASE,
                 room,
                 PER_ENDPOINT,
             )
 
-    async def due_sends() -> datetime | None:
+    async def due_sends() -> timedelta | None:
         async with runtime.store.read() as connection:
-            return await next_delivery_at(connection, list(runtime.config.endpoints))
+            return await next_delivery_in(connection, list(runtime.config.endpoints))
 
     async def send(delivery: Delivery) -> None:
         await sender.attempt(delivery, runtime.config.endpoints[delivery.endpoint])
@@ -78,7 +78,7 @@ class _Loop(Generic[Row]):
     runtime: Runtime
     work: Work
     most: int
-    due: Callable[[], Awaitable[datetime | None]]
+    due: Callable[[], Awaitable[timedelta | None]]
     claim: Callable[[int], Awaitable[list[Row]]]
     do: Callable[[Row], Awaitable[None]]
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
@@ -100,7 +100,7 @@ class _Loop(Generic[Row]):
     async def _step(self, tasks: asyncio.TaskGroup) -> float:
         """Start what is due; give the seconds until there may be more."""
         due = await self.due()
-        wait = min(SWEEP, (due - now()).total_seconds()) if due else SWEEP
+        wait = SWEEP if due is None else min(SWEEP, due.total_seconds())
         room = self.most - len(self.under_way)
         if wait > 0 or room == 0:
             return wait if room else SWEEP

@@ -77,13 +77,14 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
 async def _claim(runtime: "Runtime", name: str) -> "Standing | None":
     """Take the source's lease; where somebody else has it, ask them for one more poll."""
     from hub.lease import LEASE
-    from hub.signals import now
+    from hub.store.clock import clock
     from hub.store.sources import claim_one, make_due
 
     async with runtime.store.write() as connection:
-        standing = await claim_one(connection, name, now(), LEASE)
+        at = await clock(connection)
+        standing = await claim_one(connection, name, at, LEASE)
         if standing is None:
-            await make_due(connection, name, now())
+            await make_due(connection, name, at)
     return standing
 
 

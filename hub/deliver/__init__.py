@@ -20,7 +20,8 @@ from hub.http import Clients, Guard, Sent
 from hub.lease import Held
 from hub.signals import Signal, now
 from hub.signing import sign
-from hub.store import Store
+from hub.store import Connection, Store
+from hub.store.clock import clock
 from hub.store.deliveries import (
     Attempt,
     Delivery,
@@ -76,7 +77,7 @@ class Sender:
         try:
             rendered = await self.render(endpoint, delivery.signal_id)
             if rendered is None:
-                return await self._settle(delivery, None, at, DeliveryState.WITHDRAWN, None)
+                return await self._done(delivery, None, DeliveryState.WITHDRAWN)
             body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)
             sent = await self._send(endpoint, delivery, body, at)
         except StoreUnavailable:
@@ -87,7 +88,7 @@ class Sender:
             # It could not even be written: a failed attempt like any other, for a person to see.
             return await self._failed(delivery, endpoint, DeliveryError(str(error)), at)
         tried = _tried(delivery, at, sent=sent)
-        return await self._settle(delivery, tried, at, DeliveryState.DELIVERED, None)
+        return await self._done(delivery, tried, DeliveryState.DELIVERED)
 
     async def _send(
         self, endpoint: EndpointConfig, delivery: Delivery, body: bytes, at: datetime
@@ -113,40 +114,46 @@ class Sender:
         self, delivery: Delivery, endpoint: EndpointConfig, error: DeliveryError, at: datetime
     ) -> DeliveryState:
         tried = _tried(delivery, at, error=str(error), status=error.status, body=error.body)
-        due = next_attempt_at(delivery.attempt, error.retry_after, now())
-        if isinstance(error, EndpointGone):
-            async with self.store.write() as connection:
-                await disable_endpoint(connection, endpoint.name, str(error), at)
-            due = None
-        state = DeliveryState.DEAD if due is None else DeliveryState.PENDING
         facts = {"endpoint": endpoint.name, "delivery": delivery.id, "error": str(error)}
         logger.warning("a delivery failed", extra={**facts, "attempt": delivery.attempt})
-        return await self._settle(delivery, tried, at, state, due)
+        gone = isinstance(error, EndpointGone)
+        wait = None if gone else next_attempt_in(delivery.attempt, error.retry_after)
+        state = DeliveryState.DEAD if wait is None else DeliveryState.PENDING
+        async with self.store.write() as connection:
+            if gone:
+                await disable_endpoint(connection, endpoint.name, str(error), at)
+            await self._settle(connection, delivery, tried, state, wait)
+        return state
+
+    async def _done(
+        self, delivery: Delivery, tried: Attempt | None, state: DeliveryState
+    ) -> DeliveryState:
+        async with self.store.write() as connection:
+            await self._settle(connection, delivery, tried, state)
+        return state
 
     async def _settle(
         self,
+        connection: Connection,
         delivery: Delivery,
         tried: Attempt | None,
-        at: datetime,
         state: DeliveryState,
-        due: datetime | None,
-    ) -> DeliveryState:
-        if state is DeliveryState.PENDING and due is None:
-            state = DeliveryState.DEAD
-        async with self.store.write() as connection:
-            if not await settle_delivery(connection, delivery, tried, state, at, due):
-                logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
-        return state
+        wait: timedelta | None = None,
+    ) -> None:
+        at = await clock(connection)
+        due = None if wait is None else at + wait
+        if not await settle_delivery(connection, delivery, tried, state, at, due):
+            logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
 
 
-def next_attempt_at(attempt: int, retry_after: timedelta | None, at: datetime) -> datetime | None:
-    """Say when to try again after attempt number `attempt`; None after the last."""
+def next_attempt_in(attempt: int, retry_after: timedelta | None) -> timedelta | None:
+    """Say how long to wait after attempt number `attempt`; None after the last."""
     if attempt > len(RETRIES):
         return None
     wait = RETRIES[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
     if retry_after is not None:
         wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))
-    return at + wait
+    return wait
 
 
 def _tried(

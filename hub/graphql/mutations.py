@@ -19,6 +19,7 @@ from hub.ingest import Reading, announce, ingest
 from hub.jobs import Work
 from hub.kinds import KINDS
 from hub.signals import Origin, Status, new_id, now
+from hub.store.clock import clock
 from hub.store.sources import make_due
 
 PUBLISHABLE = ("team.", "customer.", "goal.", "people.", "partner.", "policy.", "community.")
@@ -163,7 +164,7 @@ class Mutation:
             message = f"No source named {name!r}. There are: {names}"
             return NotFound(code=Code.NOT_FOUND, message=message)
         async with runtime.store.write() as connection:
-            await make_due(connection, name, now())
+            await make_due(connection, name, await clock(connection))
         await runtime.waker.wake(Work.POLL)
         return SyncSourceSuccess(source=await load_source(info, name))
 

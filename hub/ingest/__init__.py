@@ -12,8 +12,9 @@ from hub.ingest.enrich import enrich
 from hub.ingest.normalize import Reading, normalize
 from hub.ingest.score import score
 from hub.jobs import Waker, Work
-from hub.signals import Signal, now
+from hub.signals import Signal
 from hub.store import Store
+from hub.store.clock import clock
 from hub.store.quarantine import quarantine
 from hub.store.sources import save_cursor
 
@@ -65,9 +66,9 @@ async def ingest(
     The caller announces what it gives back: so after the commit.
     Raises LeaseLost when another worker holds the source by now, StoreUnavailable.
     """
-    at = at or now()
     drafts, bad = normalize(page, reading)
     async with store.write() as connection:
+        at = at or await clock(connection)
         fresh, known = await dedupe(connection, reading.source, drafts)
         versions = await enrich(connection, fresh, known, reading, at)
         scored = score(versions, plan.router, reading.notify_after)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import new_id
+from hub.store.clock import clock
 from hub.store.identities import insert_new
 from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, table
 
@@ -274,10 +275,10 @@ async def settle_delivery(
     return done.rowcount == 1
 
 
-async def next_delivery_at(
+async def next_delivery_in(
     connection: AsyncConnection, endpoints: Sequence[str]
-) -> datetime | None:
-    """Tell when the next delivery to these is due: one under way when its lease would end."""
+) -> timedelta | None:
+    """Tell how long until a delivery to these is due: one under way when its lease would end."""
     at = case(
         (_DELIVERIES.c.lease_until > _DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until),
         else_=_DELIVERIES.c.next_attempt_at,
@@ -291,4 +292,4 @@ async def next_delivery_at(
             _ENDPOINTS.c.name.in_(endpoints),
         )
     )
-    return first
+    return None if first is None else first - await clock(connection)

@@ -12,6 +12,7 @@ from sqlmodel import col
 
 from hub.access import Condition
 from hub.signals import new_id
+from hub.store.clock import clock
 from hub.store.identities import insert_new
 from hub.store.tables import QuarantineRow, SignalRow, SourceRow, table
 from hub.store.visible import compile_condition
@@ -217,8 +218,8 @@ async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool
     return asked.rowcount == 1
 
 
-async def next_due(connection: AsyncConnection, names: list[str]) -> datetime | None:
-    """Tell when the next poll is due: one under way when its lease would end."""
+async def next_poll_in(connection: AsyncConnection, names: list[str]) -> timedelta | None:
+    """Tell how long until a poll is due: one under way when its lease would end."""
     at = case(
         (_SOURCES.c.lease_until > _SOURCES.c.next_poll_at, _SOURCES.c.lease_until),
         else_=_SOURCES.c.next_poll_at,
@@ -229,7 +230,7 @@ async def next_due(connection: AsyncConnection, names: list[str]) -> datetime | 
             _SOURCES.c.state.not_in([State.PAUSED, State.REMOVED]),
         )
     )
-    return first
+    return None if first is None else first - await clock(connection)
 
 
 async def standings(connection: AsyncConnection, name: str | None = None) -> list[Standing]:
