@@ -13,7 +13,16 @@ from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Api, Draft, Page
 from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, StoreUnavailable
 from hub.http import Clients
-from hub.ingest import Claim, Plan, Reading, announce, ingest
+from hub.ingest import (
+    Claim,
+    Ingested,
+    LeaseLost,
+    Plan,
+    Reading,
+    announce,
+    ingest,
+    ingest_within,
+)
 from hub.jobs import Waker
 from hub.lease import LEASE, Held
 from hub.signals import Origin, Status
@@ -126,22 +135,29 @@ class Poller:
     async def _settle(
         self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
     ) -> None:
-        async with self.store.write() as connection:
-            at = await clock(connection)
-            outcome = after_poll(source, standing, report, at)
-            assert standing.lease is not None
-            if not await settle(connection, source.name, standing.lease, outcome):
-                logger.warning("a poll was settled too late", extra={"source": source.name})
-                return
+        assert standing.lease is not None
+        told: Ingested | None = None
+        try:
+            async with self.store.write() as connection:
+                at = await clock(connection)
+                outcome = after_poll(source, standing, report, at)
+                # News are told in the same transaction: the next poll cannot know that they are
+                # still to be told. And before: who has a source's row waits for nobody's numbers.
+                if (draft := _news(source.name, standing, report, at)) is not None:
+                    reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
+                    told = await ingest_within(connection, reading, Page([draft], {}), plan, at)
+                if not await settle(connection, source.name, standing.lease, outcome):
+                    raise LeaseLost(f"another worker took over {source.name}")  # noqa: TRY301
+        except LeaseLost:
+            logger.warning("a poll was settled too late", extra={"source": source.name})
+            return
+        if told is not None:
+            await announce(told, self.bus, self.waker)
         if report.error is not None and standing.last_error != outcome["last_error"]:
             facts = {"source": source.name, "error": str(report.error)}
             logger.warning("a source cannot be read", extra=facts)
         elif report.error is None and standing.failures:
             logger.info("a source works again", extra={"source": source.name})
-        if (draft := _news(source.name, standing, report, at)) is not None:
-            reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
-            done = await ingest(self.store, reading, Page([draft], {}), plan, at=at)
-            await announce(done, self.bus, self.waker)
 
     async def beat(self) -> None:
         """Keep the leases of the polls under way alive, until cancelled."""

@@ -13,12 +13,22 @@ from hub.ingest.normalize import Reading, normalize
 from hub.ingest.score import score
 from hub.jobs import Waker, Work
 from hub.signals import Signal
-from hub.store import Store
+from hub.store import Connection, Store
 from hub.store.clock import clock
 from hub.store.quarantine import quarantine
 from hub.store.sources import save_cursor
 
-__all__ = ["Claim", "Ingested", "LeaseLost", "Plan", "Reading", "Target", "announce", "ingest"]
+__all__ = [
+    "Claim",
+    "Ingested",
+    "LeaseLost",
+    "Plan",
+    "Reading",
+    "Target",
+    "announce",
+    "ingest",
+    "ingest_within",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +76,31 @@ async def ingest(
     The caller announces what it gives back: so after the commit.
     Raises LeaseLost when another worker holds the source by now, StoreUnavailable.
     """
-    drafts, bad = normalize(page, reading)
     async with store.write() as connection:
         at = at or await clock(connection)
-        fresh, known = await dedupe(connection, reading.source, drafts)
-        versions = await enrich(connection, fresh, known, reading, at)
-        scored = score(versions, plan.router, reading.notify_after)
-        sent, seq = await address(connection, scored, plan, at)
-        await quarantine(connection, reading.source, bad, at)
-        if claim is not None and not await save_cursor(
-            connection, reading.source, claim.lease, page.cursor, at + claim.prolong
-        ):
-            raise LeaseLost(f"another worker took over {reading.source}")
+        return await ingest_within(connection, reading, page, plan, at, claim=claim)
+
+
+async def ingest_within(
+    connection: Connection,
+    reading: Reading,
+    page: Page,
+    plan: Plan,
+    at: datetime,
+    *,
+    claim: Claim | None = None,
+) -> Ingested:
+    """Do it in a transaction that has more to do. Raises LeaseLost, which must undo it."""
+    drafts, bad = normalize(page, reading)
+    fresh, known = await dedupe(connection, reading.source, drafts)
+    versions = await enrich(connection, fresh, known, reading, at)
+    scored = score(versions, plan.router, reading.notify_after)
+    sent, seq = await address(connection, scored, plan, at)
+    await quarantine(connection, reading.source, bad, at)
+    if claim is not None and not await save_cursor(
+        connection, reading.source, claim.lease, page.cursor, at + claim.prolong
+    ):
+        raise LeaseLost(f"another worker took over {reading.source}")
     return Ingested(
         signals=tuple(version.signal for version in versions),
         seen_before=len(drafts) - len(fresh),
