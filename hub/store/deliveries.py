@@ -122,6 +122,11 @@ async def claim_deliveries(
     So an endpoint that hangs keeps its own few waiting, and nobody else's; and what goes to one
     that hub.toml no longer declares waits for its return.
     """
+    is_due = (
+        _DELIVERIES.c.state == DeliveryState.PENDING,
+        _DELIVERIES.c.next_attempt_at <= at,
+        or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
+    )
     under_way = (
         select(_DELIVERIES.c.endpoint_id, func.count().label("n"))
         .where(
@@ -148,28 +153,26 @@ async def claim_deliveries(
             )
         )
         .where(
-            _DELIVERIES.c.state == DeliveryState.PENDING,
-            _DELIVERIES.c.next_attempt_at <= at,
-            or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
+            *is_due,
             _ENDPOINTS.c.disabled_at.is_(None),
             _ENDPOINTS.c.name.in_(endpoints),
         )
         .subquery()
     )
     chosen = select(ranked.c.id).where(ranked.c.place <= per_endpoint)
+    # PostgreSQL asks `is_due` once more of each row that it locks: since the ranking another worker
+    # may have claimed it, and even settled it. A CTE is computed once, so its LIMIT holds.
     due = (
         select(_DELIVERIES.c.id)
-        .where(
-            _DELIVERIES.c.id.in_(chosen),
-            or_(_DELIVERIES.c.lease_until.is_(None), _DELIVERIES.c.lease_until < at),
-        )
+        .where(_DELIVERIES.c.id.in_(chosen), *is_due)
         .order_by(_DELIVERIES.c.next_attempt_at, _DELIVERIES.c.seq)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     claimed = await connection.execute(
         update(DeliveryRow)
-        .where(col(DeliveryRow.id).in_(due))
+        .where(col(DeliveryRow.id).in_(select(due.c.id)))
         .values(lease_until=at + lease, attempt=DeliveryRow.attempt + 1)
         .returning(_DELIVERIES.c.id)
     )
@@ -242,7 +245,7 @@ async def settle_delivery(
     at: datetime,
     next_attempt_at: datetime | None = None,
 ) -> bool:
-    """Record one attempt's outcome. A late settle of an older attempt changes nothing."""
+    """Record one attempt's outcome, once. A late settle of an older attempt changes nothing."""
     changes: dict[str, Any] = {"state": state, "lease_until": None}
     if next_attempt_at is not None:
         changes["next_attempt_at"] = next_attempt_at
@@ -254,6 +257,7 @@ async def settle_delivery(
             col(DeliveryRow.id) == delivery.id,
             col(DeliveryRow.attempt) == delivery.attempt,
             col(DeliveryRow.state) == DeliveryState.PENDING,
+            col(DeliveryRow.lease_until).is_not(None),  # not settled as failed before
         )
         .values(changes)
     )

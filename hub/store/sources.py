@@ -129,10 +129,11 @@ async def claim_due(
         .order_by(_SOURCES.c.next_poll_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
     rows = await connection.execute(
         update(SourceRow)
-        .where(col(SourceRow.name).in_(due.scalar_subquery()))
+        .where(col(SourceRow.name).in_(select(due.c.name)))
         .values(lease=new_id(), lease_until=at + lease, last_attempt_at=at)
         .returning(*_SOURCES.c)
     )
