@@ -22,7 +22,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not live and not browser" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not live and not browser and not faults" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format
@@ -65,10 +65,17 @@ lock-check: $(READY) ## requirements.lock is what pyproject.toml says
 	@diff requirements.lock build/requirements.lock || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench live browser
+.PHONY: bench crash faults live browser
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
+
+crash: $(READY) ## Kill -9 again and again, and count what is lost (N=200 MODE=scaled SEED=1)
+	@$(BIN)/python -m tests.crash $(if $(N),--rounds $(N)) $(if $(MODE),--mode $(MODE)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
+
+faults: $(READY) ## With databases stopped, disks full and sources mad (as root also tmpfs)
+	@$(BIN)/pytest -m faults $(ARGS)
 
 live: $(READY) ## Against real third-party systems, which are installed and started (Debian, root)
 	@$(BIN)/pytest -m live $(ARGS)

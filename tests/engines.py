@@ -62,7 +62,7 @@ class Engine(ABC):
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - one system call, no locks
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - one system call, no locks
                 user=user,
                 group=user,
                 extra_groups=None if user is None else [],
@@ -184,7 +184,7 @@ def free_port() -> int:
         return port
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Ask the kernel to end the server when pytest dies, even by SIGKILL (Linux alone can)."""
     if sys.platform == "linux":
         set_parent_death_signal = 1

@@ -57,7 +57,7 @@ class _Product:
 
 class _Company:
     def __init__(self, seed: int) -> None:
-        self.random = Random(seed)  # noqa: S311 - no secret hangs on it
+        self.random = Random(seed)
         self.number = count(1)
         self.accounts = [
             AccountRef(name=f"{stem}{end} GmbH", domain=f"{stem}{end}.example".lower())

@@ -29,7 +29,7 @@ async def write(store: Store, done: list[int]) -> None:
 
 
 async def test_a_cancelled_writer_keeps_nobody_waiting(store: Store) -> None:
-    chance = random.Random(7)  # noqa: S311 - no secret hangs on it
+    chance = random.Random(7)
     for _ in range(60):
         done: list[int] = []
         writers = [asyncio.ensure_future(write(store, done)) for _ in range(4)]

@@ -192,7 +192,7 @@ async def test_requests_that_are_cancelled_do_not_harm_the_pool(clients: Clients
         await asyncio.sleep(0.01)
         await caller.write(reply())
 
-    chance = random.Random(1)  # noqa: S311 - a schedule, no secret
+    chance = random.Random(1)
     async with listen(slow) as server:
         api = clients.api(Http(url=server.url))
         end = time.monotonic() + 3
