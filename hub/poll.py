@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub import metrics
 from hub.bus import Bus
 from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Api, Draft, Page
-from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, StoreUnavailable
+from hub.errors import (
+    AuthFailed,
+    RateLimited,
+    SourceError,
+    SourceMisbehaved,
+    SourceUnavailable,
+    StoreUnavailable,
+)
 from hub.http import Clients
 from hub.ingest import (
     Claim,
@@ -73,7 +81,8 @@ class Poller:
         """
         assert standing.lease is not None, "only a claimed source is polled"
         report = report or Report()
-        with self._held.hold(source.name, standing.lease):
+        timed = metrics.timed(metrics.poll_seconds.labels(source.name))
+        with self._held.hold(source.name, standing.lease), timed:
             try:
                 await self._pages(source, standing, plan, report)
             except SourceError as error:
@@ -90,6 +99,7 @@ class Poller:
                     f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
                 )
             await self._settle(source, standing, plan, report)
+        metrics.polls.labels(source.name, _outcome(report.error)).inc()
         return report
 
     async def _give_back(self, name: str, lease: str) -> None:
@@ -121,7 +131,8 @@ class Poller:
                         f"the cursor did not move between two pages of {source.name}"
                     )
                 if page.drafts or page.bad or page.cursor != cursor:
-                    done = await ingest(self.store, reading, page, plan, claim=claim)
+                    with metrics.timed(metrics.page_seconds):
+                        done = await ingest(self.store, reading, page, plan, claim=claim)
                     report.signals += len(done.signals)
                     report.seen_before += done.seen_before
                     report.quarantined += done.quarantined
@@ -149,6 +160,7 @@ class Poller:
                 if not await settle(connection, source.name, standing.lease, outcome):
                     raise LeaseLost(f"another worker took over {source.name}")  # noqa: TRY301
         except LeaseLost:
+            metrics.leases_lost.labels("poll").inc()
             logger.warning("a poll was settled too late", extra={"source": source.name})
             return
         if told is not None:
@@ -194,6 +206,20 @@ def after_poll(
         "last_error_at": at,
         "next_poll_at": None if stopped else at + wait,
     }
+
+
+def _outcome(error: SourceError | None) -> str:
+    match error:
+        case None:
+            return "ok"
+        case AuthFailed():
+            return "auth_failed"
+        case RateLimited():
+            return "rate_limited"
+        case SourceUnavailable():
+            return "unavailable"
+        case _:
+            return "misbehaved"
 
 
 def _spread(wait: timedelta) -> timedelta:

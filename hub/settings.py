@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     proxy: Annotated[str | None, Field(repr=False)] = None
     """The only proxy the hub uses; HTTP_PROXY and its like are ignored."""
     ca_file: Path | None = None
+    metrics_token: Annotated[SecretStr | None, Field(min_length=16)] = None
+    """Who sends it as a bearer token may read /metrics; unset, nobody may."""
 
 
 def load_settings(**overrides: object) -> Settings:

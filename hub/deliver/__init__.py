@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from hub import metrics
 from hub.declared import EndpointConfig
 from hub.deliver.event import cloud_event
 from hub.errors import (
@@ -65,8 +66,12 @@ class Sender:
 
     async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
-        with self._held.hold(delivery.id, delivery.attempt):
-            return await self._attempt(delivery, endpoint)
+        timed = metrics.timed(metrics.delivery_seconds.labels(delivery.endpoint))
+        with self._held.hold(delivery.id, delivery.attempt), timed:
+            state = await self._attempt(delivery, endpoint)
+        outcome = "failed" if state is DeliveryState.PENDING else state
+        metrics.deliveries.labels(delivery.endpoint, outcome).inc()
+        return state
 
     async def beat(self) -> None:
         """Keep the leases of the attempts under way alive, until cancelled."""
@@ -143,6 +148,7 @@ class Sender:
         at = await clock(connection)
         due = None if wait is None else at + wait
         if not await settle_delivery(connection, delivery, tried, state, at, due):
+            metrics.leases_lost.labels("delivery").inc()
             logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
 
 

@@ -3,11 +3,14 @@
 import logging
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
+from time import perf_counter
 from typing import Any
 
 from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
 
+from hub import metrics
 from hub.errors import Code, Refused, StoreUnavailable
 
 logger = logging.getLogger(__name__)
@@ -53,9 +56,14 @@ class Presented(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         self._streamed = False
-        yield
-        if not self._streamed:
-            self._present(self.execution_context.result)
+        self._codes: set[str | None] = set()
+        began = perf_counter()
+        try:
+            yield
+            if not self._streamed:
+                self._present(self.execution_context.result)
+        finally:
+            self._count(perf_counter() - began)
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
         self._streamed = True
@@ -66,3 +74,20 @@ class Presented(SchemaExtension):
         errors = getattr(result, "errors", None)
         if errors:
             result.errors = [present(error) for error in errors]
+            self._codes |= {(one.extensions or {}).get("code") for one in result.errors}
+
+    def _count(self, seconds: float) -> None:
+        type_ = "unread"  # no GraphQL, or nothing in it to execute
+        with suppress(RuntimeError):
+            type_ = self.execution_context.operation_type.value
+        metrics.operations.labels(type_, _outcome(self._codes)).inc()
+        if type_ in {"query", "mutation"}:
+            metrics.operation_seconds.labels(type_).observe(seconds)
+
+
+def _outcome(codes: set[str | None]) -> str:
+    if Code.INTERNAL in codes:
+        return "failed"
+    if Code.UNAVAILABLE in codes:
+        return "unavailable"
+    return "refused" if codes else "ok"

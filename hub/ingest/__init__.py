@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hub import metrics
 from hub.bus import Bus
 from hub.connector import Page
 from hub.errors import StoreUnavailable
@@ -12,7 +13,7 @@ from hub.ingest.enrich import enrich
 from hub.ingest.normalize import Reading, normalize
 from hub.ingest.score import score
 from hub.jobs import Waker, Work
-from hub.signals import Signal
+from hub.signals import ChangeType, Signal
 from hub.store import Connection, Store
 from hub.store.clock import clock
 from hub.store.quarantine import quarantine
@@ -47,7 +48,9 @@ class LeaseLost(StoreUnavailable):
 class Ingested:
     """What became of a page. `seq` is the last number of its changes, None without any."""
 
+    source: str
     signals: tuple[Signal, ...]
+    types: tuple[ChangeType, ...]  # of the signals, each at its place
     seen_before: int
     quarantined: int
     deliveries: int
@@ -55,7 +58,8 @@ class Ingested:
 
 
 async def announce(done: Ingested, bus: Bus, waker: Waker) -> None:
-    """Say after the commit what a page brought: the log has grown, deliveries are due."""
+    """Say and count after the commit what a page brought: a longer log, deliveries that are due."""
+    metrics.count_page(done.source, done.types, done.seen_before, done.quarantined)
     if done.seq is not None:
         await bus.tell()
     if done.deliveries:
@@ -100,9 +104,12 @@ async def ingest_within(
     if claim is not None and not await save_cursor(
         connection, reading.source, claim.lease, page.cursor, at + claim.prolong
     ):
+        metrics.leases_lost.labels("poll").inc()
         raise LeaseLost(f"another worker took over {reading.source}")
     return Ingested(
+        source=reading.source,
         signals=tuple(version.signal for version in versions),
+        types=tuple(version.type for version in versions),
         seen_before=len(drafts) - len(fresh),
         quarantined=len(bad),
         deliveries=sent,

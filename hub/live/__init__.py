@@ -5,6 +5,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
+from hub import metrics
 from hub.bus import Bus
 from hub.errors import StoreUnavailable
 from hub.store.log import Change
@@ -83,6 +84,7 @@ class Tail:
         while True:
             queue = _Queue()
             self._queues.add(queue)
+            metrics.subscribers.inc()
             joined = self.seq
             try:
                 while position < joined:
@@ -101,5 +103,7 @@ class Tail:
                     queue.ready.clear()
                     if not queue.lost:
                         await queue.ready.wait()
+                metrics.overtaken.inc()
             finally:
                 self._queues.discard(queue)
+                metrics.subscribers.dec()

@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from hub import metrics
 from hub.errors import ConfigError, StoreUnavailable
 from hub.store.whole import cancelling, connect
 
@@ -82,6 +83,7 @@ async def _used(
         # the password is wrong. Later others are about a statement, and a bug.
         if is_open and not _is_away(error):
             raise
+        metrics.store_failures.inc()
         raise StoreUnavailable(
             _words(error), "See whether HUB_DATABASE is right and the database runs"
         ) from error

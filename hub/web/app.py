@@ -26,9 +26,10 @@ from hub.runtime import Runtime, open_runtime
 from hub.settings import Settings
 from hub.store import log
 from hub.store.log import Change
-from hub.web import health
+from hub.web import health, metrics
 from hub.web.auth import Doorkeeper, session_signer
 from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
+from hub.web.requests import Requests
 from hub.web.session import Sessions
 from hub.work import work
 
@@ -96,6 +97,7 @@ def make_app(
         lifespan=lifespan,
         exception_handlers={StoreUnavailable: health.away},
         middleware=[
+            Middleware(Requests),
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
             Middleware(SecurityHeaders),
         ],
@@ -107,6 +109,7 @@ def make_app(
             Route("/session", _session, methods=["GET", "POST", "DELETE"]),
             Route("/livez", health.live),
             Route("/readyz", health.ready),
+            Route("/metrics", metrics.scrape),
         ],
     )
 

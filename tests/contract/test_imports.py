@@ -51,6 +51,7 @@ BREACHES = (
     Breach("database", "hub/config.py", "def f():\n    import sqlite3", "hub.config -> sqlite3"),
     Breach("redis", "hub/bus/local.py", "import redis", "hub.bus.local -> redis"),
     Breach("arq", "hub/jobs/local.py", "import arq", "hub.jobs.local -> arq"),
+    Breach("prometheus", "hub/live/y.py", "import prometheus_client", "y -> prometheus_client"),
     Breach("http", "connectors/x_d.py", "import httpx2", "connectors.x_d -> httpx2"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),
 )
