@@ -140,7 +140,7 @@ def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911 - 
         case Before(at):
             return facts.occurred_at < at
         case HasLabel(values):
-            return not values.isdisjoint(facts.labels)
+            return facts.labels is None or not values.isdisjoint(facts.labels)
         case Not(of):
             return not holds(of, facts)
         case AllOf(of):

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -18,15 +18,18 @@ from pydantic import (
 from hub import registry
 from hub.access import Sees
 from hub.connector import Connector
-from hub.declared import NAME, EndpointConfig, HubTable, Role, SourceKeys
+from hub.declared import NAME, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.errors import ConfigError
-from hub.kinds import Department
+from hub.kinds import Department, matches_kind
 from hub.signals import Classification
 from hub.toml import Place, place_of, toml_error
 
 HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
-SOURCE_KEYS = frozenset({"connector", "every", "notify_after", "classification", "department"})
+TABLES = ("hub", "sources", "roles", "endpoints", "retention")
+SOURCE_KEYS = frozenset(
+    {"connector", "every", "notify_after", "classification", "department", "keep"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class SourceConfig:
     notify_after: datetime | None = None
     classification: Classification | None = None
     department: Department | None = None
+    keep: timedelta | None = None  # its signals; else what their kind or [retention] says
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +54,21 @@ class Config:
     sources: Mapping[str, SourceConfig]
     roles: Mapping[str, Role]
     endpoints: Mapping[str, EndpointConfig]
+    retention: RetentionTable = field(default_factory=RetentionTable)
 
     @property
     def rules(self) -> Mapping[str, Sees]:
         return {name: role.rule for name, role in self.roles.items()}
+
+    def keeps(self, source: str, kind: str) -> timedelta:
+        """Say how long a signal is kept: as its source says, else its kind, else all."""
+        of = self.sources.get(source)
+        if of is not None and of.keep is not None:
+            return of.keep
+        taking = [pattern for pattern in self.retention.kinds if matches_kind(pattern, kind)]
+        if not taking:
+            return self.retention.signals
+        return self.retention.kinds[max(taking, key=len)]
 
 
 def load_config(path: Path, environment: Mapping[str, str]) -> Config:
@@ -76,8 +91,8 @@ def read_config(text: str, environment: Mapping[str, str], name: str = "hub.toml
     except RecursionError:
         raise ConfigError(f"{name}: this is nested too deep to read", "Correct it") from None
     place = place_of(text, name)
-    for key in data.keys() - {"hub", "sources", "roles", "endpoints"}:
-        raise place.error((key,), "unknown table", "There are: hub, sources, roles, endpoints")
+    for key in data.keys() - set(TABLES):
+        raise place.error((key,), "unknown table", f"There are: {', '.join(TABLES)}")
     data = _filled(data, environment, place, ())
     hub = _checked(HubTable, _table(data, ("hub",), place), ("hub",), place)
     roles = _roles(_table(data, ("roles",), place), hub, place)
@@ -90,7 +105,8 @@ def read_config(text: str, environment: Mapping[str, str], name: str = "hub.toml
         for name in _table(data, ("endpoints",), place)
     }
     _check_names(roles, sources, place)
-    return Config(hub, sources, roles, endpoints)
+    keep = _checked(RetentionTable, _table(data, ("retention",), place), ("retention",), place)
+    return Config(hub, sources, roles, endpoints, keep)
 
 
 def default_roles() -> dict[str, Any]:
@@ -141,6 +157,7 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
         notify_after=keys.notify_after,
         classification=keys.classification,
         department=keys.department,
+        keep=keys.keep,
     )
 
 

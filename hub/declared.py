@@ -126,9 +126,23 @@ class HubTable(_Table):
     allow_networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
+Age = Annotated[Duration, Field(ge=timedelta(minutes=1))]
+
+
+class RetentionTable(_Table):
+    """How long things are kept: signals since they last changed, the others since they came."""
+
+    signals: Age = timedelta(days=400)
+    log: Age = timedelta(days=90)  # and so the oldest cursor that still works, and tombstones
+    raw: Age = timedelta(days=30)  # records that could not be read
+    deliveries: Age = timedelta(days=30)  # settled ones, with their attempts
+    kinds: Mapping[Pattern, Age] = Field(default_factory=dict)
+
+
 class SourceKeys(_Table):
     connector: str
     every: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     notify_after: AwareDatetime | None = None
     classification: Level | None = None
     department: Department | None = None
+    keep: Age | None = None

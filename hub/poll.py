@@ -52,6 +52,7 @@ class Report:
     pages: int = 0
     signals: int = 0
     seen_before: int = 0
+    too_old: int = 0
     quarantined: int = 0
     error: SourceError | None = None
     more: bool = False
@@ -135,6 +136,7 @@ class Poller:
                         done = await ingest(self.store, reading, page, plan, claim=claim)
                     report.signals += len(done.signals)
                     report.seen_before += done.seen_before
+                    report.too_old += done.too_old
                     report.quarantined += done.quarantined
                     await announce(done, self.bus, self.waker)
                 stood = page.cursor == cursor

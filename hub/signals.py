@@ -48,6 +48,8 @@ class ChangeType(StrEnum):
     DELETED = "deleted"
     HISTORY = "history"
     """A late, older revision: it joined the history and changed nothing that is shown."""
+    EXPIRED = "expired"
+    """Kept long enough: the signal is gone from here, and this line says so."""
 
 
 class Outcome(StrEnum):
@@ -159,7 +161,7 @@ class Facts:
     occurred_at: str  # ISO, UTC, microseconds: compares as the time does
     account: str | None = None
     author: str | None = None
-    labels: tuple[str, ...] = ()
+    labels: tuple[str, ...] | None = ()  # None: erased; whoever may have shown it is told
     scores: Mapping[str, float] = field(default_factory=dict)
 
 

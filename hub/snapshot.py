@@ -46,7 +46,7 @@ async def put_in_force(store: Store, config: Config) -> Snapshot:
             {one.name: (one.role, _fingerprint(one)) for one in config.endpoints.values()},
             at,
         )
-    plan = Plan(Router(config.roles), _targets(config, ids))
+    plan = Plan(Router(config.roles), _targets(config, ids), config.keeps)
     roles = _digest([role.model_dump() for role in config.roles.values()])
     async with store.read() as connection:
         before = await applied(connection, "roles")

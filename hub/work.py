@@ -11,6 +11,7 @@ from hub.deliver import PER_ENDPOINT, Sender
 from hub.errors import StoreUnavailable
 from hub.jobs import Work
 from hub.lease import LEASE
+from hub.retention import Retention
 from hub.runtime import Runtime
 from hub.store.clock import clock
 from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_in
@@ -65,6 +66,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.poller.beat())
         tasks.create_task(sender.beat())
+        tasks.create_task(Retention(runtime.store, runtime.bus, lambda: runtime.config).run())
         tasks.create_task(_Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll).run())
         tasks.create_task(
             _Loop(runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send).run()

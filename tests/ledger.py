@@ -1,6 +1,7 @@
 """A source of the tests' own: a ledger of records over HTTP, and the connector that reads it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -94,4 +95,4 @@ def ledger_config(*urls: str, toml: str = "", **changes: Any) -> Config:
             "notify_after": datetime(2020, 1, 1, tzinfo=UTC),
         }
         sources[name] = SourceConfig(**(given | changes))
-    return Config(base.hub, sources, base.roles, base.endpoints)
+    return replace(base, sources=sources)

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from hub import __version__
-from hub.cli import check, connectors, database, demo, init, keys, serve, sources, sync, trace
+from hub.cli import (
+    check,
+    connectors,
+    database,
+    demo,
+    init,
+    keys,
+    retain,
+    serve,
+    sources,
+    sync,
+    trace,
+)
 from hub.cli.help import SECTIONS, InSections
 
 app = typer.Typer(
@@ -34,7 +46,7 @@ def _hub(
     """Team Signals Hub: what every department's tools know, told to each role it matters to."""
 
 
-BEGIN, RUN, LOOK = SECTIONS
+BEGIN, RUN, LOOK, KEEP = SECTIONS
 app.command(rich_help_panel=BEGIN)(init.init)
 app.command(rich_help_panel=BEGIN)(check.check)
 app.command(rich_help_panel=BEGIN)(database.migrate)
@@ -46,3 +58,4 @@ app.command(rich_help_panel=LOOK)(sources.sources)
 app.command(rich_help_panel=LOOK)(trace.trace)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(database.schema)
+app.command(rich_help_panel=KEEP)(retain.retain)

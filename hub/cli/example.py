@@ -33,6 +33,7 @@ _SOURCES = """\
 #   notify_after = 2026-01-01T00:00:00Z    what happened before is history: kept, never sent
 #   classification = "confidential"        public, internal, confidential or restricted
 #   department = "sales"                   else what each kind says
+#   keep = "90d"                           how long its signals are kept; else see [retention]
 # `hub connectors show NAME` lists what else a connector takes.
 """
 _ROLES = """\
@@ -46,6 +47,17 @@ _ROLES = """\
 #"Acme" = 0.3                              # whatever happens at Acme matters more
 #[roles.sales.sees]
 #classification = "confidential"           # and nothing above
+"""
+_RETENTION = """\
+
+# How long things are kept. A source's own `keep` goes first, then the longest pattern of a kind.
+
+#[retention]
+#signals = "400d"                          # since their last change
+#log = "90d"                               # and so the oldest cursor that still works
+#raw = "30d"                               # records that could not be read
+#deliveries = "30d"                        # those that are over
+#kinds = { "chat.*" = "90d" }
 """
 _ENDPOINTS = """\
 

@@ -57,6 +57,10 @@ COMMON = (
         "Who may see its signals; else what each record says.",
     ),
     Setting("department", "text", False, False, None, "Where its signals come from; else by kind."),
+    Setting(
+        "keep", "duration", False, False, None,
+        "How long its signals are kept after their last change; else as [retention] says.",
+    ),
 )  # fmt: skip
 
 

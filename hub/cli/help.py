@@ -4,7 +4,7 @@ from typing import Any
 
 from typer.core import TyperGroup
 
-SECTIONS = ("Begin", "Run", "Look")
+SECTIONS = ("Begin", "Run", "Look", "Keep")
 
 
 class InSections(TyperGroup):

@@ -79,6 +79,8 @@ def _what(change: Change) -> str:
             return "deleted at its source"
         case ChangeType.HISTORY:
             return "came late: joined the history"
+        case ChangeType.EXPIRED:
+            return "expired: no longer kept"
         case ChangeType.UPDATED:
             return _difference(change.was, change.now) or "text or attributes"
 

@@ -107,6 +107,7 @@ def _sum(polls: "Sequence[Report]") -> "Report":
         pages=sum(one.pages for one in polls),
         signals=sum(one.signals for one in polls),
         seen_before=sum(one.seen_before for one in polls),
+        too_old=sum(one.too_old for one in polls),
         quarantined=sum(one.quarantined for one in polls),
         error=polls[-1].error if polls else None,
     )
@@ -114,6 +115,8 @@ def _sum(polls: "Sequence[Report]") -> "Report":
 
 def _in_words(name: str, report: "Report") -> str:
     parts = [f"{report.signals} new or changed", f"{report.seen_before} seen before"]
+    if report.too_old:
+        parts.append(f"{report.too_old} too old to be kept")
     if report.quarantined:
         parts.append(f"{report.quarantined} could not be read")
     return f"{name}: {', '.join(parts)} ({report.pages} page{'s' * (report.pages != 1)})"
@@ -124,6 +127,7 @@ def _found(report: "Report") -> dict[str, Any]:
         "pages": report.pages,
         "signals": report.signals,
         "seen_before": report.seen_before,
+        "too_old": report.too_old,
         "quarantined": report.quarantined,
         "error": report.error.message if report.error else None,
     }

@@ -22,7 +22,8 @@ strawberry.enum(
 strawberry.enum(Origin, description="How it came in: polled, pushed, by a person, or derived.")
 strawberry.enum(
     ChangeType,
-    description="What a line of the log says. HISTORY: a late, older revision joined the history.",
+    description="What a line of the log says. HISTORY: a late, older revision joined the history. "
+    "EXPIRED: the hub has kept the signal long enough, and no longer has it.",
 )
 strawberry.enum(
     Outcome,

@@ -20,8 +20,9 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
     size = window(LOG, (int,), first, None, None, None).size
     start = read_log_cursor(after) if after else 0
     async with info.context.runtime.store.read() as connection:
-        check_reaches(await log.oldest(connection), start, given=after is not None)
         lines = await log.after(connection, start, SCANNED)
+        if after is not None and not await log.reaches(connection, start):
+            raise _expired(await log.oldest(connection))
         seen = [line for line in lines if concerns(line, visible)]
         page, end = seen[:size], (lines[-1].seq if lines else start)
         if len(seen) > size:
@@ -41,12 +42,11 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
     )
 
 
-def check_reaches(oldest: int | None, start: int, *, given: bool) -> None:
-    if given and oldest is not None and start + 1 < oldest:
-        raise Refused(
-            Code.CURSOR_EXPIRED,
-            "The log no longer reaches back to that cursor",
-            f"Read the signals anew and go on from resumeFrom; the oldest cursor is "
-            f"{log_cursor(oldest - 1)}",
-            {"oldest": log_cursor(oldest - 1)},
-        )
+def _expired(oldest: int) -> Refused:
+    return Refused(
+        Code.CURSOR_EXPIRED,
+        "The log does not reach to that cursor",
+        f"Read the signals anew and go on from resumeFrom; the oldest cursor is "
+        f"{log_cursor(oldest - 1)}",
+        {"oldest": log_cursor(oldest - 1)},
+    )

@@ -155,27 +155,38 @@ async def _follow(
     """Yield what enters, stays in or leaves what is shown; a cursor that expired ends it."""
     context = info.context
     _ = context.viewer
-    start = read_log_cursor(after) if after is not None else None
-    if start is not None:
-        async with context.runtime.store.read() as connection:
-            oldest, head = await log.oldest(connection), await log.head(connection)
-        if start > head or (oldest is not None and start + 1 < oldest):
-            # Beyond the head: of a log that is gone, say of a database that was made anew.
-            yield CursorExpired(
-                message="The log does not reach to that cursor: read the list anew",
-                oldest=log_cursor(head if oldest is None else oldest - 1),
-            )
-            return
-    async with aclosing(context.tail.follow(start)) as changes:
+    place = read_log_cursor(after) if after is not None else None
+    if place is not None and (expired := await _expired(info, place)):
+        yield expired
+        return
+    async with aclosing(context.tail.follow(place)) as changes:
         async for change in changes:
+            missing = place is not None and change.seq > place + 1
+            if place is not None and missing and (expired := await _expired(info, place)):
+                # Lines were trimmed before this follower, who was far behind, had read them.
+                yield expired
+                return
+            place = change.seq
             if change.type is ChangeType.HISTORY:
                 continue
             await context.renew()
             was = change.was is not None and shows(change.was)
-            now = shows(change.now)
+            now = change.type is not ChangeType.EXPIRED and shows(change.now)
             if not (was or now):
                 continue
             signal = await context.loaders.signal.load(change.signal_id) if now else None
             if now and signal is None:
                 continue  # it changed again meanwhile: a later line of the log says how
             yield _Step(log_cursor(change.seq), strawberry.ID(change.signal_id), was, signal)
+
+
+async def _expired(info: Info, place: int) -> CursorExpired | None:
+    """Tell whoever stands where the log does not reach: too far back, or of a log that is gone."""
+    async with info.context.runtime.store.read() as connection:
+        if await log.reaches(connection, place):
+            return None
+        oldest = await log.oldest(connection)
+    return CursorExpired(
+        message="The log does not reach to that cursor: read the list anew",
+        oldest=log_cursor(oldest - 1),
+    )

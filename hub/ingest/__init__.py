@@ -8,6 +8,7 @@ from hub.bus import Bus
 from hub.connector import Page
 from hub.errors import StoreUnavailable
 from hub.ingest.address import Plan, Target, address
+from hub.ingest.age import leave_out_old
 from hub.ingest.dedupe import dedupe
 from hub.ingest.enrich import enrich
 from hub.ingest.normalize import Reading, normalize
@@ -52,6 +53,7 @@ class Ingested:
     signals: tuple[Signal, ...]
     types: tuple[ChangeType, ...]  # of the signals, each at its place
     seen_before: int
+    too_old: int  # new here, and older than the hub keeps such
     quarantined: int
     deliveries: int
     seq: int | None
@@ -97,7 +99,8 @@ async def ingest_within(
     """Do it in a transaction that has more to do. Raises LeaseLost, which must undo it."""
     drafts, bad = normalize(page, reading)
     fresh, known = await dedupe(connection, reading.source, drafts)
-    versions = await enrich(connection, fresh, known, reading, at)
+    kept = leave_out_old(fresh, known, reading.source, plan, at)
+    versions = await enrich(connection, kept, known, reading, at)
     scored = score(versions, plan.router, reading.notify_after)
     sent, seq = await address(connection, scored, plan, at)
     await quarantine(connection, reading.source, bad, at)
@@ -111,6 +114,7 @@ async def ingest_within(
         signals=tuple(version.signal for version in versions),
         types=tuple(version.type for version in versions),
         seen_before=len(drafts) - len(fresh),
+        too_old=len(fresh) - len(kept),
         quarantined=len(bad),
         deliveries=sent,
         seq=seq,

@@ -1,8 +1,9 @@
 """Writes what was decided: signals, their log lines, each role's feed, and what is to be sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from hub.connector import Draft
 from hub.ingest.score import Scored
@@ -29,12 +30,17 @@ class Target:
         )
 
 
+# How long a signal of (source, kind) is kept.
+Keeps: TypeAlias = Callable[[str, str], timedelta]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One configuration, ready to be used: the judge, and each role's endpoints."""
 
     router: Router
     targets: Mapping[str, Sequence[Target]] = field(default_factory=dict)
+    keeps: Keeps | None = None  # None: for ever
 
 
 async def address(

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from hub.connector import Draft
 from hub.signals import Signal
 from hub.store import Connection
-from hub.store.signals import by_external_ids, seen_revisions, take_turn
+from hub.store.signals import by_external_ids, seen_revisions
+from hub.store.turns import take_turn
 
 
 async def dedupe(

@@ -13,6 +13,7 @@ from hub.store.relevance import (
     save_relevance,
 )
 from hub.store.signals import recent
+from hub.store.turns import among_writers
 
 WINDOW = timedelta(days=30)
 BATCH = 200
@@ -25,6 +26,7 @@ async def rescore(store: Store, router: Router) -> int:
     since, after, judged = now() - WINDOW, None, 0
     while True:
         async with store.write() as connection:
+            await among_writers(connection)
             signals: list[Signal] = await recent(connection, since, after, BATCH)
             if not signals:
                 break

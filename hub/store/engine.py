@@ -26,6 +26,7 @@ SQLITE_PRAGMAS = (
     "cache_size=-32000",
     "mmap_size=268435456",
     "temp_store=MEMORY",
+    "secure_delete=ON",  # what is deleted is overwritten: its words are in no free page
 )
 
 
@@ -52,6 +53,12 @@ class Store:
         Raises StoreUnavailable.
         """
         return _used(self._read.connect())
+
+    async def forget_pages(self) -> None:
+        """Empty SQLite's -wal of pages as they were; it is done later where somebody reads."""
+        if self.is_sqlite:
+            async with self.read() as connection:
+                await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def close(self) -> None:
         with cancelling():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -21,6 +21,7 @@ CHANGES = (
     col(ChangeRow.was),
     col(ChangeRow.now),
 )
+_BEYOND = 2**62  # no log is so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +102,62 @@ def _packed(facts: Facts) -> dict[str, Any]:
         "occurred_at": facts.occurred_at,
         "account": facts.account,
         "author": facts.author,
-        "labels": list(facts.labels),
+        "labels": None if facts.labels is None else list(facts.labels),
         "scores": dict(facts.scores),
     }
 
 
 def _unpacked(data: Mapping[str, Any]) -> Facts:
-    given: dict[str, Any] = {**data, "labels": tuple(data["labels"])}
+    labels = data["labels"]
+    given: dict[str, Any] = {**data, "labels": None if labels is None else tuple(labels)}
     return Facts(**given)
 
 
-async def oldest(connection: AsyncConnection) -> int | None:
-    """Give the first number that the log still has."""
+async def oldest(connection: AsyncConnection) -> int:
+    """Give the first number that the log still has, or will have."""
     first: int | None = await connection.scalar(select(func.min(col(ChangeRow.seq))))
-    return first
+    return first if first is not None else await head(connection) + 1
+
+
+async def reaches(connection: AsyncConnection, seq: int) -> bool:
+    """Tell whether nothing is missing between a number and what the log has after it.
+
+    Asked after reading what follows, so that lines which are trimmed meanwhile are missed in no
+    page. False also for a number that this log never had: a database that was restored skips some.
+    """
+    if seq == await head(connection):
+        return True
+    near: int | None = await connection.scalar(
+        select(col(ChangeRow.seq)).where(col(ChangeRow.seq).in_([seq, seq + 1])).limit(1)
+    )
+    return near is not None
+
+
+async def erase_labels(connection: AsyncConnection, signal_ids: Sequence[str]) -> None:
+    """Take the words out of the lines about these signals; what access judges stays."""
+    about = update(ChangeRow).where(col(ChangeRow.signal_id).in_(signal_ids))
+    without = {
+        name: _without(connection, facts, "labels", "[]")
+        for name, facts in (("was", col(ChangeRow.was)), ("now", col(ChangeRow.now)))
+    }
+    await connection.execute(about.values(without))
+
+
+def _without(connection: AsyncConnection, facts: Any, key: str, value: str) -> Any:
+    """Build facts whose part is replaced; facts that are NULL stay so."""
+    part: Any
+    empty: Any
+    if connection.dialect.name == "postgresql":
+        part, empty = literal_column(f"'{{{key}}}'::text[]"), literal_column(f"'{value}'::jsonb")
+        return func.jsonb_set(facts, part, empty, type_=facts.type)
+    part, empty = literal_column(f"'$.{key}'"), literal_column(f"json('{value}')")
+    return func.json_set(facts, part, empty, type_=facts.type)
+
+
+async def trim(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete lines that are older, from the oldest on; give how many."""
+    at, seq = col(ChangeRow.at), col(ChangeRow.seq)
+    kept = select(seq).where(at >= before).order_by(seq).limit(1).scalar_subquery()
+    old = select(seq).where(seq < func.coalesce(kept, _BEYOND)).order_by(seq).limit(limit)
+    done = await connection.execute(delete(ChangeRow).where(seq.in_(old.scalar_subquery())))
+    return done.rowcount

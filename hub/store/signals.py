@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, insert, literal, select, tuple_, update
+from sqlalchemy import Select, bindparam, insert, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -78,18 +78,6 @@ async def by_external_ids(
         )
     )
     return {row.external_id: read_signal(row) for row in rows}
-
-
-async def take_turn(connection: AsyncConnection, source: str) -> None:
-    """Wait until no other transaction writes records of this source.
-
-    Two that bring the same record (a push and a poll, two people) would each find it unknown. On
-    SQLite every writer has waited already.
-    """
-    if connection.dialect.name == "postgresql":
-        await connection.execute(
-            select(func.pg_advisory_xact_lock(func.hashtextextended(source, 0)))
-        )
 
 
 async def seen_revisions(

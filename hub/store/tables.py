@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from hub.store.columns import TEXT, JsonText, UtcDateTime
@@ -29,6 +30,12 @@ def table(row: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(row.__tablename__)]
 
 
+def _where_set(name: str, column: str) -> Index:
+    """Index a column where it is not NULL."""
+    is_set = sql(f"{column} IS NOT NULL")
+    return Index(name, column, sqlite_where=is_set, postgresql_where=is_set)
+
+
 class LogHead(SQLModel, table=True):
     """The newest `seq`, in one row that whoever takes numbers holds until it commits.
 
@@ -51,6 +58,7 @@ class AccountKeyRow(SQLModel, table=True):
     """What an account is recognised by: `domain:acme.com`, `name:acme`."""
 
     __tablename__: ClassVar[Any] = "account_keys"
+    __table_args__: ClassVar[Any] = (Index("account_keys_owner", "owner_id"),)
     key: str = text(key=True)
     owner_id: str = text()
 
@@ -66,6 +74,7 @@ class PersonKeyRow(SQLModel, table=True):
     """What a person is recognised by: `email:...`, else a handle or name within one source."""
 
     __tablename__: ClassVar[Any] = "person_keys"
+    __table_args__: ClassVar[Any] = (Index("person_keys_owner", "owner_id"),)
     key: str = text(key=True)
     owner_id: str = text()
 
@@ -80,6 +89,8 @@ class SignalRow(SQLModel, table=True):
         Index("signals_updated", "updated_at", "id"),
         Index("signals_kind", "kind", "occurred_at"),
         Index("signals_account", "account_id", "occurred_at"),
+        _where_set("signals_author", "author_id"),
+        _where_set("signals_owner", "owner_id"),
     )
     id: str = text(key=True)
     source: str = text()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from hub import declared
 from hub.config import Config, read_config
-from hub.declared import EndpointConfig, HubTable, Role, SourceKeys
+from hub.declared import EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.settings import Settings
 
 MANUAL = (Path(__file__).parents[2] / "deploy" / "hub.default.toml").read_text()
@@ -23,6 +23,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "sources.*": SourceKeys,
     "roles.*": Role,
     "endpoints.*": EndpointConfig,
+    "retention": RetentionTable,
 }
 SECRET = "whsec_" + "c2VjcmV0" * 4
 

@@ -87,6 +87,7 @@ async def test_sync_polls_here_and_goes_on_where_it_stopped(folder: Folder, here
             "pages": 1,
             "signals": 2,
             "seen_before": 0,
+            "too_old": 0,
             "quarantined": 0,
             "error": None,
         }

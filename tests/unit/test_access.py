@@ -134,7 +134,7 @@ def row(one: Facts, number: int) -> dict[str, Any]:
         "status": one.status,
         "classification": one.classification,
         "account_id": one.account,
-        "labels": list(one.labels),
+        "labels": list(one.labels or ()),
         "attributes": {},
     }
 

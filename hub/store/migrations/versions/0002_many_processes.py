@@ -12,6 +12,11 @@ down_revision = "0001"
 def upgrade() -> None:
     op.add_column("deliveries", sa.Column("trace", TEXT, nullable=True))
     op.add_column("sources", sa.Column("problem", TEXT, nullable=True))
+    op.create_index("account_keys_owner", "account_keys", ["owner_id"])
+    op.create_index("person_keys_owner", "person_keys", ["owner_id"])
+    for name, column in (("signals_author", "author_id"), ("signals_owner", "owner_id")):
+        is_set = sa.text(f"{column} IS NOT NULL")
+        op.create_index(name, "signals", [column], sqlite_where=is_set, postgresql_where=is_set)
     op.create_table(
         "snapshots",
         sa.Column("id", TEXT, nullable=False),
