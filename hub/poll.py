@@ -67,6 +67,11 @@ class Poller:
     bus: Bus
     waker: Waker
     _held: Held[str] = field(default_factory=lambda: Held(prolong))
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self) -> None:
+        """Let every poll under way end after the page it is at; what is left is due at once."""
+        self._ending.set()
 
     async def poll(
         self,
@@ -141,7 +146,7 @@ class Poller:
                     await announce(done, self.bus, self.waker)
                 stood = page.cursor == cursor
                 cursor = page.cursor
-                if report.pages >= MOST_PAGES:
+                if report.pages >= MOST_PAGES or self._ending.is_set():
                     report.more = page.more
                     return
 

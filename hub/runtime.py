@@ -1,8 +1,11 @@
 """THE ONE SWITCH: settings in, everything that a door or a worker is handed out."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from hub.bus import Bus
 from hub.bus.local import LocalBus
@@ -14,7 +17,8 @@ from hub.jobs.local import LocalWaker
 from hub.poll import Poller
 from hub.settings import Settings, environment
 from hub.snapshot import Snapshot, put_in_force
-from hub.store import Store, open_store
+from hub.store import Store, database_url, open_store
+from hub.store.budgets import SharedBudget
 from hub.store.schema import require_current
 
 
@@ -41,30 +45,70 @@ async def open_runtime(settings: Settings, config: Config | None = None) -> Asyn
 
     Raises ConfigError, also for a database that is not migrated.
     """
-    if settings.redis:
-        raise ConfigError(
-            "HUB_REDIS is set, but this version runs in one process",
-            "Unset HUB_REDIS; many processes come with the next version",
-        )
     config = config or load_config(settings.config, environment())
+    bus, waker = _engines(settings)
     async with (
         open_store(settings.database) as store,
         Clients(
-            proxy=settings.proxy, ca_file=str(settings.ca_file) if settings.ca_file else None
+            proxy=settings.proxy,
+            ca_file=str(settings.ca_file) if settings.ca_file else None,
+            budgets=partial(SharedBudget, store),
         ) as clients,
     ):
         await require_current(store)
-        bus, waker = LocalBus(), LocalWaker()
-        try:
-            yield Runtime(
-                settings=settings,
-                store=store,
-                bus=bus,
-                waker=waker,
-                clients=clients,
-                poller=Poller(store, clients, bus, waker),
-                snapshot=await put_in_force(store, config),
-            )
-        finally:
-            await waker.close()
-            await bus.close()
+        runtime = Runtime(
+            settings=settings,
+            store=store,
+            bus=bus,
+            waker=waker,
+            clients=clients,
+            poller=Poller(store, clients, bus, waker),
+            snapshot=await put_in_force(store, config),
+        )
+        async with beside(bus.run(), waker.run()):
+            yield runtime
+
+
+def _engines(settings: Settings) -> tuple[Bus, Waker]:
+    """Choose between one process and many. Raises ConfigError."""
+    if settings.redis is None:
+        return LocalBus(), LocalWaker()
+    if database_url(settings.database).get_backend_name() == "sqlite":
+        raise ConfigError(
+            "HUB_REDIS is for many processes, and they need PostgreSQL",
+            "Set HUB_DATABASE=postgresql://user:password@host/name, or unset HUB_REDIS",
+        )
+    try:
+        from hub.bus.redis import RedisBus  # noqa: PLC0415 - only who has Redis needs its client
+        from hub.jobs.arq import ArqWaker  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"HUB_REDIS is set, but {error.name} is not installed",
+            "Install the extra: pip install 'team-signals-hub[scaled]'",
+        ) from None
+    url = settings.redis.get_secret_value()
+    return RedisBus(url), ArqWaker(url)
+
+
+@asynccontextmanager
+async def beside(
+    *loops: Coroutine[Any, Any, None],
+) -> AsyncGenerator[list[asyncio.Task[None]]]:
+    """Run loops beside the block and end them with it; what the block raises comes out as it is."""
+    failed: BaseException | None = None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(loop) for loop in loops]
+            try:
+                yield running
+            except BaseException as error:
+                failed = error
+                raise
+            finally:
+                for task in running:
+                    if not task.cancelling():  # one that ends already is left to it
+                        task.cancel()
+    except BaseExceptionGroup as group:
+        if failed is not None and group.exceptions == (failed,):
+            raise failed from None
+        raise

@@ -21,8 +21,8 @@ class Settings(BaseSettings):
 
     database: Annotated[str, Field(repr=False)] = "sqlite:///hub.db"
     """`sqlite:///FILE` or `postgresql://user:password@host/name`."""
-    redis: Annotated[str | None, Field(repr=False)] = None
-    """Unset: one process, wake-ups stay in it. `redis://host/0`: many processes."""
+    redis: SecretStr | None = None
+    """Unset: one process. `redis://host:6379/0`, a database of its own: many processes."""
     config: Path = Path("hub.toml")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000

@@ -20,6 +20,7 @@ from hub.store.sources import Standing, claim_due, next_poll_in
 POLLS = 32  # under way at once in one process
 DELIVERIES = 64
 SWEEP = 5.0  # seconds: the longest a due row waits when a wake-up is lost
+DRAIN = 5.0  # seconds that work under way has when the process ends; then it is given back
 PAUSE = 0.2  # seconds until what is due, but cannot be had, is looked at again
 STORE_AWAY = 1.0  # seconds
 
@@ -29,7 +30,10 @@ Row = TypeVar("Row")
 
 
 async def work(runtime: Runtime, sender: Sender) -> None:
-    """Poll what is due and deliver what is due, until cancelled."""
+    """Poll what is due and deliver what is due, until cancelled.
+
+    Then nothing more is begun: what is under way ends within DRAIN seconds or is given back.
+    """
 
     async def claim_polls(room: int) -> list[Standing]:
         names = list(runtime.config.sources)
@@ -64,6 +68,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
         await sender.attempt(delivery, runtime.config.endpoints[delivery.endpoint])
 
     async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(runtime.waker.listen())
         tasks.create_task(runtime.poller.beat())
         tasks.create_task(sender.beat())
         tasks.create_task(Retention(runtime.store, runtime.bus, lambda: runtime.config).run())
@@ -87,17 +92,30 @@ class _Loop(Generic[Row]):
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            while True:
-                try:
-                    wait = await self._step(tasks)
-                except StoreUnavailable as error:
-                    logger.warning("work waits", extra={"work": self.work, "error": str(error)})
-                    wait = STORE_AWAY
-                except Exception:
-                    logger.exception("a loop failed and goes on", extra={"work": self.work})
-                    wait = STORE_AWAY
-                if wait > 0:
-                    await self.runtime.waker.wait(self.work, wait)
+            try:
+                await self._claim_and_do(tasks)
+            except asyncio.CancelledError:
+                await self._drain()
+                raise  # the group cancels what is left, and each gives its row back
+
+    async def _claim_and_do(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            try:
+                wait = await self._step(tasks)
+            except StoreUnavailable as error:
+                logger.warning("work waits", extra={"work": self.work, "error": str(error)})
+                wait = STORE_AWAY
+            except Exception:
+                logger.exception("a loop failed and goes on", extra={"work": self.work})
+                wait = STORE_AWAY
+            if wait > 0:
+                await self.runtime.waker.wait(self.work, wait)
+
+    async def _drain(self) -> None:
+        if self.work is Work.POLL:
+            self.runtime.poller.end()
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=DRAIN)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> float:
         """Start what is due; give the seconds until there may be more."""

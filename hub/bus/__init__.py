@@ -9,9 +9,10 @@ class Bus(Protocol):
         """How many hints have come so far: read it before the log, then wait past it."""
 
     async def tell(self) -> None:
-        """Say that the log has grown; after the commit."""
+        """Say that the log has grown; after the commit. Waits for nobody."""
 
     async def wait(self, seen: int, seconds: float) -> int:
         """Wait for a hint beyond `seen`, at most so long; give the count."""
 
-    async def close(self) -> None: ...
+    async def run(self) -> None:
+        """Carry hints to and from other processes, until cancelled."""

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 import uvicorn
 
+from hub.web.app import drain
 from hub.web.server import Server, address, listen, server_config
 
 GRACE = 8  # seconds that requests under way have to end; supervisors kill after ten
@@ -19,17 +20,28 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class _Told(Server):
+    def __init__(self, app: Any, name: str, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.app = app
+        self.name = name
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
-        typer.echo(f"Team Signals Hub is at {address(sockets[0])} (Ctrl-C stops it)")
+        typer.echo(f"{self.name} is at {address(sockets[0])} (Ctrl-C stops it)")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        drain(self.app)
+        await super().shutdown(sockets)
 
 
-def serve_app(app: Any, listening: socket.socket, *, verbose: bool = False) -> None:
+def serve_app(
+    app: Any, listening: socket.socket, *, name: str = "Team Signals Hub", verbose: bool
+) -> None:
     """Serve an application, its lifespan included, until a signal ends it."""
     config = server_config(app, grace=GRACE, verbose=verbose)
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
-    server = _Told(config)
+    server = _Told(app, name, config)
 
     async def run() -> None:
         with ended_by_signals(server):

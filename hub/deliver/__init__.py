@@ -1,5 +1,6 @@
 """One attempt of a delivery: render, sign, send, settle, schedule the next."""
 
+import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,6 +29,7 @@ from hub.store.deliveries import (
     Delivery,
     DeliveryState,
     disable_endpoint,
+    give_back,
     prolong_deliveries,
     settle_delivery,
 )
@@ -86,6 +88,10 @@ class Sender:
             body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)
             sent = await self._send(endpoint, delivery, body, at)
         except StoreUnavailable:
+            raise
+        except asyncio.CancelledError:
+            async with self.store.write() as connection:
+                await give_back(connection, delivery)
             raise
         except DeliveryError as error:
             return await self._failed(delivery, endpoint, error, at)

@@ -164,8 +164,9 @@ class Mutation:
             message = f"No source named {name!r}. There are: {names}"
             return NotFound(code=Code.NOT_FOUND, message=message)
         async with runtime.store.write() as connection:
-            await make_due(connection, name, await clock(connection))
-        await runtime.waker.wake(Work.POLL)
+            at = await clock(connection)
+            await make_due(connection, name, at)
+        await runtime.waker.wake(Work.POLL, [f"{name}:{at.timestamp()}"])
         return SyncSourceSuccess(source=await load_source(info, name))
 
 

@@ -41,7 +41,7 @@ class HttpApi:
             self._base = parse(endpoint.url)
         except AddressRefused as error:
             raise SourceMisbehaved(f"The endpoint's URL: {error.message}") from None
-        self._secrets = tuple(sorted(_secrets(endpoint), key=len, reverse=True))
+        self._secrets = tuple(sorted(secrets_of(endpoint), key=len, reverse=True))
         self._headers = _headers(endpoint, self._base.host)
 
     def __repr__(self) -> str:
@@ -197,7 +197,7 @@ def _can_be_sent(line: str) -> bool:
     return line.isascii() and line.isprintable() and line == line.strip()
 
 
-def _secrets(endpoint: Http) -> set[str]:
+def secrets_of(endpoint: Http) -> set[str]:
     """List what may not be shown: the sign-in, and headers and parameters that look like one."""
     found = {
         value

@@ -1,19 +1,20 @@
 """The connection pools of one process, for sources and for webhooks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import scrypt
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import httpx2
 
 from hub.connector import Api, Budget, Http
 from hub.errors import AddressRefused, EndpointUnavailable
 from hub.http.answers import read_body
-from hub.http.api import AGENT, HttpApi
+from hub.http.api import AGENT, HttpApi, secrets_of
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, retry_after
 from hub.http.names import Names, Resolver
@@ -24,6 +25,9 @@ SEND = timedelta(seconds=15)
 LARGEST_REPLY = 64 * 1024
 KEPT_REPLY = 4 * 1024
 SENDS_PER_HOST = 4
+
+# Given a name and the calls that are allowed in a minute.
+Budgets: TypeAlias = Callable[[str, int], Budget]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Clients:
         proxy: str | None = None,
         ca_file: str | None = None,
         resolver: Resolver | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self._tls = trust(ca_file)
         self._proxy = proxy
@@ -61,7 +66,8 @@ class Clients:
         self._sources = self._pool(Guard.operator())
         self._sends: dict[Guard, Pool] = {}
         self._lanes: dict[tuple[str, int], _Lane] = {}
-        self._budgets: dict[tuple[object, ...], LocalBudget] = {}
+        self._make_budget: Budgets = budgets or (lambda _, calls: LocalBudget(calls))
+        self._budgets: dict[tuple[object, ...], Budget] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,11 +86,14 @@ class Clients:
     def api(
         self, endpoint: Http, *, budget: Budget | None = None, timeout: Timeouts = SOURCE
     ) -> Api:
-        """Open an endpoint that the operator configured; without a budget, one of this process."""
+        """Open an endpoint that the operator configured; without a budget, that of its account."""
         if budget is None and endpoint.per_minute is not None:
             # Kept here: the minute goes on from one poll to the next.
             key = (endpoint.url, endpoint.auth, endpoint.per_minute)
-            budget = self._budgets.setdefault(key, LocalBudget(endpoint.per_minute))
+            budget = self._budgets.get(key)
+            if budget is None:
+                budget = self._make_budget(_account(endpoint), endpoint.per_minute)
+                self._budgets[key] = budget
         return HttpApi(endpoint, self._sources, budget=budget, timeouts=timeout)
 
     async def send(
@@ -158,3 +167,10 @@ class Clients:
             lane.users -= 1
             if not lane.users:
                 del self._lanes[key]
+
+
+def _account(endpoint: Http) -> str:
+    """Name an account at an API: the same in every process, and no way back to its secret."""
+    told = "\n".join((endpoint.url, *sorted(secrets_of(endpoint)))).encode()
+    # Slow on purpose: the name is stored, and a password could be guessed from a quick hash.
+    return scrypt(told, salt=b"hub-budget", n=2**13, r=8, p=1, dklen=16).hex()

@@ -47,7 +47,10 @@ class LeaseLost(StoreUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of a page. `seq` is the last number of its changes, None without any."""
+    """What became of a page.
+
+    `deliveries`: the ids of those that are due now. `seq`: the last number of its changes.
+    """
 
     source: str
     signals: tuple[Signal, ...]
@@ -55,7 +58,7 @@ class Ingested:
     seen_before: int
     too_old: int  # new here, and older than the hub keeps such
     quarantined: int
-    deliveries: int
+    deliveries: tuple[str, ...]
     seq: int | None
 
 
@@ -65,7 +68,7 @@ async def announce(done: Ingested, bus: Bus, waker: Waker) -> None:
     if done.seq is not None:
         await bus.tell()
     if done.deliveries:
-        await waker.wake(Work.DELIVERY)
+        await waker.wake(Work.DELIVERY, [f"{id_}:1" for id_ in done.deliveries])
 
 
 async def ingest(

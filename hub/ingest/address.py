@@ -45,13 +45,13 @@ class Plan:
 
 async def address(
     connection: Connection, scored: Sequence[Scored], plan: Plan, at: datetime
-) -> tuple[int, int | None]:
-    """Store every version and its consequences; give (deliveries, last seq).
+) -> tuple[tuple[str, ...], int | None]:
+    """Store every version and its consequences; give (ids of deliveries, last seq).
 
     The numbers are taken as late as can be: other writers wait from there to the commit.
     """
     if not scored:
-        return 0, None
+        return (), None
     versions = [one.version for one in scored]
     scores = await scores_of(connection, {v.was.id for v in versions if v.was})
     last = {
@@ -88,9 +88,9 @@ async def address(
         ],
         replaced=last.keys() - created,
     )
-    await add_deliveries(connection, lines.deliveries, at)
+    sent = await add_deliveries(connection, lines.deliveries, at)
     await log.append(connection, lines.changes)
-    return len(lines.deliveries), lines.changes[-1].seq
+    return sent, lines.changes[-1].seq
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Wake-ups: work is due. The row in the database is the job; this only shortens the wait."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -10,10 +11,14 @@ class Work(StrEnum):
 
 
 class Waker(Protocol):
-    async def wake(self, work: Work) -> None:
-        """Say that work of this kind became due."""
+    async def wake(self, work: Work, rows: Sequence[str] = ()) -> None:
+        """Say that work became due, to this process, and its `rows` to any. Waits for nobody."""
 
     async def wait(self, work: Work, seconds: float) -> None:
         """Wait until work of this kind is due, at most so long."""
 
-    async def close(self) -> None: ...
+    async def run(self) -> None:
+        """Carry wake-ups to other processes, until cancelled."""
+
+    async def listen(self) -> None:
+        """Be woken by other processes, until cancelled."""

@@ -88,25 +88,24 @@ async def disable_endpoint(connection: AsyncConnection, name: str, why: str, at:
 
 async def add_deliveries(
     connection: AsyncConnection, rows: Sequence[tuple[str, str, int]], at: datetime
-) -> None:
-    """Put (endpoint id, signal id, seq) on the way, due at once."""
-    if rows:
-        await connection.execute(
-            insert(DeliveryRow),
-            [
-                {
-                    "id": new_id(),
-                    "endpoint_id": endpoint_id,
-                    "signal_id": signal_id,
-                    "seq": seq,
-                    "state": DeliveryState.PENDING,
-                    "attempt": 0,
-                    "created_at": at,
-                    "next_attempt_at": at,
-                }
-                for endpoint_id, signal_id, seq in rows
-            ],
-        )
+) -> tuple[str, ...]:
+    """Put (endpoint id, signal id, seq) on the way, due at once; give their ids."""
+    added = [
+        {
+            "id": new_id(),
+            "endpoint_id": endpoint_id,
+            "signal_id": signal_id,
+            "seq": seq,
+            "state": DeliveryState.PENDING,
+            "attempt": 0,
+            "created_at": at,
+            "next_attempt_at": at,
+        }
+        for endpoint_id, signal_id, seq in rows
+    ]
+    if added:
+        await connection.execute(insert(DeliveryRow), added)
+    return tuple(str(row["id"]) for row in added)
 
 
 async def claim_deliveries(
@@ -277,6 +276,19 @@ async def settle_delivery(
             ],
         )
     return done.rowcount == 1
+
+
+async def give_back(connection: AsyncConnection, delivery: Delivery) -> None:
+    """Let another worker try at once: this attempt was broken off, and may have arrived."""
+    await connection.execute(
+        update(DeliveryRow)
+        .where(
+            col(DeliveryRow.id) == delivery.id,
+            col(DeliveryRow.attempt) == delivery.attempt,
+            col(DeliveryRow.state) == DeliveryState.PENDING,
+        )
+        .values(lease_until=None)
+    )
 
 
 async def next_delivery_in(

@@ -1,7 +1,6 @@
 """The web application: opens the runtime, runs the work, serves every path."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
@@ -22,7 +21,7 @@ from hub.graphql.render import Renderer, check_selections
 from hub.graphql.schema import make_schema
 from hub.graphql.transports import GraphQL
 from hub.live import Read, Tail
-from hub.runtime import Runtime, open_runtime
+from hub.runtime import Runtime, beside, open_runtime
 from hub.settings import Settings
 from hub.store import log
 from hub.store.log import Change
@@ -60,13 +59,15 @@ def make_app(
     config: Config | None = None,
     *,
     demo_keys: Mapping[str, str] | None = None,
-    works: bool = True,
+    worker: bool = False,
 ) -> Starlette:
     """Make the application of one process.
 
-    `works`: poll and deliver in this process too. `demo_keys`: offered on the sign-in page; then
-    the hub answers only to loopback names. Raises ConfigError here or when it starts.
+    `worker`: it polls and delivers, and serves probes alone. Without HUB_REDIS there is one process
+    and it does all. `demo_keys`: offered on the sign-in page; then the hub answers only to loopback
+    names. Raises ConfigError here or when it starts.
     """
+    works = worker or settings.redis is None
     signer = session_signer(settings)
     schema = make_schema()
 
@@ -90,7 +91,8 @@ def make_app(
             app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins)
             app.state.sessions = sessions
             loops = [tail.run(), *([work(runtime, sender)] if works else [])]
-            async with _running(*loops) as app.state.loops:
+            async with beside(*loops) as app.state.loops:
+                app.state.draining = False
                 yield
 
     return Starlette(
@@ -101,17 +103,25 @@ def make_app(
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
             Middleware(SecurityHeaders),
         ],
-        routes=[
-            Route("/", _page),
-            Mount("/static", GZipMiddleware(_Files(directory=STATIC / "static"))),
-            Route("/graphql", _Later("graphql")),
-            WebSocketRoute("/graphql", _Later("graphql")),
-            Route("/session", _session, methods=["GET", "POST", "DELETE"]),
-            Route("/livez", health.live),
-            Route("/readyz", health.ready),
-            Route("/metrics", metrics.scrape),
-        ],
+        routes=PROBES if worker else [*PROBES, *_doors()],
     )
+
+
+PROBES = [
+    Route("/livez", health.live),
+    Route("/readyz", health.ready),
+    Route("/metrics", metrics.scrape),
+]
+
+
+def _doors() -> list[BaseRoute]:
+    return [
+        Route("/", _page),
+        Mount("/static", GZipMiddleware(_Files(directory=STATIC / "static"))),
+        Route("/graphql", _Later("graphql")),
+        WebSocketRoute("/graphql", _Later("graphql")),
+        Route("/session", _session, methods=["GET", "POST", "DELETE"]),
+    ]
 
 
 async def _page(request: Request) -> Response:
@@ -125,18 +135,15 @@ async def _session(request: Request) -> Response:
     return await doors["GET" if request.method == "HEAD" else request.method](request)
 
 
-@asynccontextmanager
-async def _running(
-    *loops: Coroutine[Any, Any, None],
-) -> AsyncGenerator[list[asyncio.Task[None]]]:
-    """Run loops beside the application and end them with it."""
-    async with asyncio.TaskGroup() as tasks:
-        running = [tasks.create_task(loop) for loop in loops]
-        try:
-            yield running
-        finally:
-            for task in running:
-                task.cancel()
+def drain(app: Starlette) -> None:
+    """Begin to end: no new work, streams let go, what is under way has a few seconds.
+
+    To be called when the server stops taking connections, so that both happen at once.
+    """
+    app.state.draining = True
+    app.state.graphql.ending.set()
+    for loop in app.state.loops:
+        loop.cancel()
 
 
 def _log_of(runtime: Runtime) -> Read:

@@ -60,7 +60,7 @@ class Pipeline:
             with clock:
                 done = await ingest(self.store, reading, whole, self.plan, claim=claim, at=at)
             assert done.quarantined == done.seen_before == 0, done
-            self.deliveries += done.deliveries
+            self.deliveries += len(done.deliveries)
             self.into.signals += len({one.id for one in done.signals if one.received_at == at})
             if signals is not None and self.into.signals >= signals:
                 break

@@ -1,7 +1,8 @@
 """How the schema is served: HTTP, server-sent events and WebSockets on one path."""
 
+import asyncio
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
@@ -19,19 +20,23 @@ Doorkeeper = Callable[[HTTPConnection, str | None], Identify]
 
 @dataclass(frozen=True, slots=True)
 class GraphQL:
-    """The ASGI app of `/graphql`. `origins`: pages elsewhere that may open a socket here."""
+    """The ASGI app of `/graphql`. `origins`: pages elsewhere that may open a socket here.
+
+    `ending` is set when the process ends.
+    """
 
     schema: Schema
     runtime: Runtime
     tail: Tail
     doorkeeper: Doorkeeper
     origins: Collection[str] = ()
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await Socket(self.schema, self.context, self.origins).serve(scope, receive, send)
         else:
-            await answer(self.schema, self.context, scope, receive, send)
+            await answer(self.schema, self.context, self.ending, scope, receive, send)
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

@@ -29,16 +29,24 @@ MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
 
 
 async def answer(
-    schema: Schema, make_context: MakeContext, scope: Scope, receive: Receive, send: Send
+    schema: Schema,
+    make_context: MakeContext,
+    ending: asyncio.Event,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
 ) -> None:
+    """Answer one request. A stream ends when `ending` is set, and its client comes again."""
     request = Request(scope, receive)
-    response = await _answer(schema, make_context, request)
+    response = await _answer(schema, make_context, ending, request)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept, Cookie, Authorization"
     await response(scope, receive, send)
 
 
-async def _answer(schema: Schema, make_context: MakeContext, request: Request) -> Response:
+async def _answer(
+    schema: Schema, make_context: MakeContext, ending: asyncio.Event, request: Request
+) -> Response:
     media = acceptable(request.headers.get("accept", "*/*"))
     try:
         if not media:
@@ -52,7 +60,7 @@ async def _answer(schema: Schema, make_context: MakeContext, request: Request) -
 
     wants_stream = media[0] == SSE or (SSE in media and operation is OperationType.SUBSCRIPTION)
     if wants_stream and request.method == "POST":
-        events = _events(schema, asked, context)
+        events = _events(schema, asked, context, ending)
         return StreamingResponse(events, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
     kind = next((one for one in media if one != SSE), JSON)
     if operation is OperationType.SUBSCRIPTION:
@@ -97,8 +105,13 @@ async def _once(schema: Schema, asked: Asked, context: Context, kind: str) -> Re
     return _json(body, kind, 200 if executed or kind == JSON else 400)
 
 
-async def _events(schema: Schema, asked: Asked, context: Context) -> AsyncGenerator[str]:
-    """Stream results as server-sent events, in the distinct-connections mode of graphql-sse."""
+async def _events(
+    schema: Schema, asked: Asked, context: Context, ending: asyncio.Event
+) -> AsyncGenerator[str]:
+    """Stream results as server-sent events, in the distinct-connections mode of graphql-sse.
+
+    When the hub ends it says no "complete": so the client connects again and goes on.
+    """
     results = await schema.stream(
         asked.query,
         variable_values=dict(asked.variables or {}),
@@ -107,9 +120,14 @@ async def _events(schema: Schema, asked: Asked, context: Context) -> AsyncGenera
     )
     async with aclosing(results):
         waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
+        end = asyncio.ensure_future(ending.wait())  # noqa: TID251 - awaited below
         try:
             while True:
-                done, _ = await asyncio.wait({waiting}, timeout=HEARTBEAT)
+                done, _ = await asyncio.wait(
+                    {waiting, end}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+                )
+                if end in done:
+                    return
                 if not done:
                     yield ":\n\n"
                     continue
@@ -120,7 +138,8 @@ async def _events(schema: Schema, asked: Asked, context: Context) -> AsyncGenera
                 waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251
         finally:
             waiting.cancel()
-            await asyncio.wait({waiting})  # a generator at work cannot be closed
+            end.cancel()
+            await asyncio.wait({waiting, end})  # a generator at work cannot be closed
     yield "event: complete\ndata:\n\n"
 
 
