@@ -92,33 +92,29 @@ class _Loop(Generic[Row]):
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
+            step: asyncio.Task[float] | None = None
             try:
-                await self._claim_and_do(tasks)
+                while True:
+                    step = tasks.create_task(self._step(tasks))
+                    # Not broken off by the end: what was claimed is also begun, or given back.
+                    wait = await asyncio.shield(step)
+                    if wait > 0:
+                        await self.runtime.waker.wait(self.work, wait)
             except asyncio.CancelledError:
-                await self._drain()
+                await self._drain(step)
                 raise  # the group cancels what is left, and each gives its row back
-
-    async def _claim_and_do(self, tasks: asyncio.TaskGroup) -> None:
-        while True:
-            try:
-                wait = await self._step(tasks)
-            except StoreUnavailable as error:
-                logger.warning("work waits", extra={"work": self.work, "error": str(error)})
-                wait = STORE_AWAY
-            except Exception:
-                logger.exception("a loop failed and goes on", extra={"work": self.work})
-                wait = STORE_AWAY
-            if wait > 0:
-                await self.runtime.waker.wait(self.work, wait)
-
-    async def _drain(self) -> None:
-        if self.work is Work.POLL:
-            self.runtime.poller.end()
-        if self.under_way:
-            await asyncio.wait(self.under_way, timeout=DRAIN)
 
     async def _step(self, tasks: asyncio.TaskGroup) -> float:
         """Start what is due; give the seconds until there may be more."""
+        try:
+            return await self._begin(tasks)
+        except StoreUnavailable as error:
+            logger.warning("work waits", extra={"work": self.work, "error": str(error)})
+        except Exception:
+            logger.exception("a loop failed and goes on", extra={"work": self.work})
+        return STORE_AWAY
+
+    async def _begin(self, tasks: asyncio.TaskGroup) -> float:
         due = await self.due()
         wait = SWEEP if due is None else min(SWEEP, due.total_seconds())
         room = self.most - len(self.under_way)
@@ -131,6 +127,15 @@ class _Loop(Generic[Row]):
             task.add_done_callback(self.under_way.discard)
         # Due, but not to be had: others are at it, or its endpoint has enough under way.
         return 0 if rows else PAUSE
+
+    async def _drain(self, step: asyncio.Task[float] | None) -> None:
+        if self.work is Work.POLL:
+            self.runtime.poller.end()
+        until = asyncio.get_running_loop().time() + DRAIN
+        if step is not None:
+            await asyncio.wait({step}, timeout=DRAIN)
+        if self.under_way:
+            await asyncio.wait(self.under_way, timeout=until - asyncio.get_running_loop().time())
 
     async def _one(self, row: Row) -> None:
         try:
