@@ -3,7 +3,9 @@
 Neither hints nor wake-ups are worth waiting for: a server that does not answer is given up soon.
 """
 
-from typing import TypeVar
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -30,3 +32,20 @@ def open_redis(url: str, kind: type[Client]) -> Client:
 def why(error: Exception) -> dict[str, str]:
     """Put an error beside a log line."""
     return {"error": f"{type(error).__name__}: {error}"}
+
+
+async def insist(work: Coroutine[Any, Any, None]) -> None:
+    """Run what reads from Redis so that it can be cancelled.
+
+    redis-py (5.3) at times loses a cancellation that comes while it reads, about once in ten here:
+    it is sent again until the work has ended.
+    """
+    task = asyncio.ensure_future(work)  # noqa: TID251 - waited for right here
+    try:
+        await asyncio.wait({task})
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
+    if not task.cancelled():
+        task.result()

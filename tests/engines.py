@@ -92,6 +92,15 @@ class Engine(ABC):
         """End it as a crash would; `start` then brings it back on the same port."""
         self._signal(self.kill_signal)
 
+    def pause(self) -> None:
+        """Let it hang: connections stay open and nothing answers."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def _signal(self, number: signal.Signals) -> None:
         if self.process is not None:
             self.process.send_signal(number)

@@ -10,7 +10,7 @@ import logging
 from redis.asyncio import Redis
 
 from hub.bus.local import LocalBus
-from hub.redis import AGAIN, AWAY, open_redis, why
+from hub.redis import AGAIN, AWAY, insist, open_redis, why
 
 CHANNEL = "hub:grown"
 QUIET = 5.0  # seconds without a message until the connection is asked whether it lives
@@ -39,8 +39,8 @@ class RedisBus:
     async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
-                tasks.create_task(self._publish())
+                tasks.create_task(insist(self._listen()))
+                tasks.create_task(insist(self._publish()))
         finally:
             await self._redis.aclose()
 

@@ -17,7 +17,7 @@ from arq.worker import Worker, func
 
 from hub.jobs import Work
 from hub.jobs.local import LocalWaker
-from hub.redis import AGAIN, AWAY, open_redis, why
+from hub.redis import AGAIN, AWAY, insist, open_redis, why
 
 QUEUE = "hub:wake"
 CALLS = 8  # for the rows of one page: so many workers look, and take what they have room for
@@ -46,15 +46,15 @@ class ArqWaker:
 
     async def run(self) -> None:
         try:
-            while True:
-                await self._called.wait()
-                self._called.clear()
-                await self._send()
+            await insist(self._send())
         finally:
             await self._redis.aclose()
 
     async def _send(self) -> None:
-        while self._calls:
+        while True:
+            if not self._calls:
+                self._called.clear()
+                await self._called.wait()
             work, row = self._calls.popleft()
             try:
                 await self._redis.enqueue_job(
@@ -75,7 +75,7 @@ class ArqWaker:
                 if not was_there:
                     logger.info("Redis is there: workers are called at once")
                 was_there = True
-                await worker.async_run()
+                await insist(worker.async_run())
             except AWAY as error:
                 if was_there:
                     logger.warning("Redis is away: work waits for the sweep", extra=why(error))
@@ -110,9 +110,10 @@ def _worker(redis: ArqRedis, look: Any) -> Worker:
 async def _end(worker: Worker) -> None:
     """End what arq's own `close` would end, which needs a Redis that answers."""
     tasks = [*worker.tasks.values(), *([worker.main_task] if worker.main_task else [])]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.5)
 
 
 def _open(url: str) -> ArqRedis:
