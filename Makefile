@@ -33,8 +33,9 @@ schema: $(READY) ## Write schema.graphql from the code
 	@$(BIN)/hub schema > build/schema.graphql
 	@mv build/schema.graphql schema.graphql
 
-lock: $(READY) ## Write requirements.lock from pyproject.toml (UPGRADE=1 takes newer versions)
-	@$(COMPILE) --output-file requirements.lock $(if $(UPGRADE),--upgrade --exclude-newer "7 days")
+lock: $(READY) ## Write the locks from pyproject.toml (UPGRADE=1 takes newer versions)
+	@$(COMPILE) $(ALL) --output-file requirements.lock $(if $(UPGRADE),--upgrade --exclude-newer "7 days")
+	@$(COMPILE) $(IMAGE) --output-file deploy/requirements.lock
 
 clean: ## Remove what is generated, the environment included
 	@rm -rf .venv .tools build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
@@ -58,11 +59,15 @@ imports: $(READY) ## Who may import whom
 schema-check: $(READY) ## schema.graphql is what the code says
 	@$(BIN)/hub schema | diff schema.graphql - || { echo 'run `make schema`' >&2; exit 1; }
 
-lock-check: $(READY) ## requirements.lock is what pyproject.toml says
-	@mkdir -p build
+lock-check: $(READY) ## The locks are what pyproject.toml says
+	@mkdir -p build/deploy
 	@cp requirements.lock build/requirements.lock
-	@$(COMPILE) --output-file build/requirements.lock
-	@diff requirements.lock build/requirements.lock || { echo 'run `make lock`' >&2; exit 1; }
+	@cp deploy/requirements.lock build/deploy/requirements.lock
+	@$(COMPILE) $(ALL) --output-file build/requirements.lock
+	@$(COMPILE) $(IMAGE) --output-file build/deploy/requirements.lock
+	@diff requirements.lock build/requirements.lock \
+	  && diff deploy/requirements.lock build/deploy/requirements.lock \
+	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
 .PHONY: bench crash faults live browser
@@ -92,7 +97,10 @@ help: ## This list
 
 # Universal, hashed, and without any index's address: it installs from whichever index you use.
 COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 \
-  --generate-hashes --all-extras --group dev --custom-compile-command "make lock"
+  --generate-hashes --custom-compile-command "make lock"
+ALL := --all-extras --group dev
+# What runs in the image: the same versions, without what developers need.
+IMAGE := --extra scaled --group image --constraints requirements.lock --no-annotate
 
 $(READY): requirements.lock pyproject.toml
 	@.ci/setup
