@@ -15,22 +15,32 @@ from hub.lease import LEASE
 from hub.route import facts_of
 from hub.signals import ChangeType, now
 from hub.store import Connection, Store, log
-from hub.store.chores import claim_chore, next_chore_in, prolong_chore, settle_chore
+from hub.store.chores import (
+    RETENTION,
+    ChoreLease,
+    claim_chore,
+    next_chore_in,
+    prolong_chore,
+    settle_chore,
+)
 from hub.store.clock import clock
 from hub.store.erase import (
+    ACCOUNTS,
+    PEOPLE,
     Cutoffs,
     Old,
+    Owners,
     old_signals,
     remove_old_deliveries,
     remove_old_raw,
     remove_signals,
     remove_strangers,
     still_old,
+    strangers,
 )
 from hub.store.relevance import scores_of
 from hub.store.turns import alone
 
-CHORE = "retention"
 EVERY = timedelta(hours=1)
 BATCH = 500  # rows deleted in one transaction
 LOOK = 30.0  # seconds: the longest until a chore that became due is seen
@@ -52,7 +62,7 @@ class Removed:
 
     @property
     def anything(self) -> bool:
-        return bool(self.signals or self.log or self.raw or self.deliveries)
+        return bool(self.signals or self.log or self.raw or self.deliveries or self.strangers)
 
 
 class _TakenOver(Exception):
@@ -99,7 +109,7 @@ class Retention:
 
     async def _seconds_to_wait(self) -> float:
         async with self.store.read() as connection:
-            return (await next_chore_in(connection, CHORE)).total_seconds()
+            return (await next_chore_in(connection, RETENTION)).total_seconds()
 
     async def once(self, *, due: bool = True) -> Removed | None:
         """Do the chore if it is due; None where it is not, or somebody else does it.
@@ -107,7 +117,7 @@ class Retention:
         Without `due` it is done now. Raises StoreUnavailable; then the lease ends by itself.
         """
         async with self.store.write() as connection:
-            lease = await claim_chore(connection, CHORE, LEASE, due=due)
+            lease = await claim_chore(connection, RETENTION, LEASE, due=due)
         if lease is None:
             return None
         removed = Removed(finished=False)
@@ -125,11 +135,11 @@ class Retention:
             logger.info("kept long enough: deleted", extra=counts)
         return removed
 
-    async def _settle(self, lease: str, wait: timedelta) -> None:
+    async def _settle(self, lease: ChoreLease, wait: timedelta) -> None:
         async with self.store.write() as connection:
-            await settle_chore(connection, CHORE, lease, wait)
+            await settle_chore(connection, RETENTION, lease, wait)
 
-    async def _remove(self, lease: str, removed: Removed) -> None:
+    async def _remove(self, lease: ChoreLease, removed: Removed) -> None:
         old = cutoffs(self.config(), now())
         place: Old | None = None
         while True:
@@ -141,6 +151,8 @@ class Retention:
             expire = partial(_expire, old=old, ids=[one.id for one in found], removed=removed)
             if await self._batch(lease, expire):
                 await self.bus.tell()
+        for owners in (ACCOUNTS, PEOPLE):
+            await self._remove_strangers(lease, owners, removed)
         for name, remove, before in (
             ("deliveries", remove_old_deliveries, old.deliveries),
             ("raw", remove_old_raw, old.raw),
@@ -151,13 +163,31 @@ class Retention:
                 setattr(removed, name, getattr(removed, name) + done)
         await self.store.forget_pages()
 
-    async def _batch(self, lease: str, remove: Callable[[Connection], Awaitable[int]]) -> int:
+    async def _remove_strangers(self, lease: ChoreLease, owners: Owners, removed: Removed) -> None:
+        place = ""
+        while True:
+            async with self.store.read() as connection:
+                found = await strangers(connection, owners, place, BATCH)
+            if not found:
+                return
+            place = found[-1]
+
+            async def remove(connection: Connection, ids: list[str] = found) -> int:
+                await alone(connection)
+                return await remove_strangers(connection, owners, ids)
+
+            removed.strangers += await self._batch(lease, remove)
+
+    async def _batch(
+        self, lease: ChoreLease, remove: Callable[[Connection], Awaitable[int]]
+    ) -> int:
         """Delete a few rows in a transaction of their own, then rest as long as that took."""
         began = time.monotonic()
         async with self.store.write() as connection:
-            if not await prolong_chore(connection, CHORE, lease, LEASE):
-                raise _TakenOver
             done = await remove(connection)
+            # Last: whoever stores a page may hasten the chore, at the end of its transaction.
+            if not await prolong_chore(connection, RETENTION, lease, LEASE):
+                raise _TakenOver
         await asyncio.sleep(max(REST, time.monotonic() - began))
         return done
 
@@ -171,7 +201,6 @@ async def _expire(connection: Connection, old: Cutoffs, ids: list[str], removed:
     ids = [one.id for one in signals]
     scores = await scores_of(connection, ids)
     removed.deliveries += await remove_signals(connection, ids)
-    removed.strangers += await remove_strangers(connection, signals)
     await log.erase_labels(connection, ids)
     first = await log.take_numbers(connection, len(signals))
     at = await clock(connection)

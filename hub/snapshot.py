@@ -14,7 +14,7 @@ from hub.ingest.rescore import rescore
 from hub.route import Router
 from hub.store import Store
 from hub.store.clock import clock
-from hub.store.deliveries import declare_endpoints
+from hub.store.endpoints import declare_endpoints
 from hub.store.snapshots import applied, apply
 from hub.store.sources import declare, declare_hub, remove_others
 

@@ -28,11 +28,11 @@ from hub.store.deliveries import (
     Attempt,
     Delivery,
     DeliveryState,
-    disable_endpoint,
     give_back,
     prolong_deliveries,
     settle_delivery,
 )
+from hub.store.endpoints import disable_endpoint
 
 RETRIES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
@@ -81,6 +81,7 @@ class Sender:
 
     async def _attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         at = now()
+        rendered: Rendered | None = None
         try:
             rendered = await self.render(endpoint, delivery.signal_id)
             if rendered is None:
@@ -94,12 +95,13 @@ class Sender:
                 await give_back(connection, delivery)
             raise
         except DeliveryError as error:
-            return await self._failed(delivery, endpoint, error, at)
+            return await self._failed(delivery, endpoint, error, at, rendered)
         except (HubError, ValueError) as error:
             # It could not even be written: a failed attempt like any other, for a person to see.
-            return await self._failed(delivery, endpoint, DeliveryError(str(error)), at)
+            failure = DeliveryError(str(error))
+            return await self._failed(delivery, endpoint, failure, at, rendered)
         tried = _tried(delivery, at, sent=sent)
-        return await self._done(delivery, tried, DeliveryState.DELIVERED)
+        return await self._done(delivery, tried, DeliveryState.DELIVERED, rendered)
 
     async def _send(
         self, endpoint: EndpointConfig, delivery: Delivery, body: bytes, at: datetime
@@ -122,7 +124,12 @@ class Sender:
         raise EndpointUnavailable(f"the endpoint answered {sent.status}", **facts)
 
     async def _failed(
-        self, delivery: Delivery, endpoint: EndpointConfig, error: DeliveryError, at: datetime
+        self,
+        delivery: Delivery,
+        endpoint: EndpointConfig,
+        error: DeliveryError,
+        at: datetime,
+        rendered: Rendered | None,
     ) -> DeliveryState:
         tried = _tried(delivery, at, error=str(error), status=error.status, body=error.body)
         facts = {"endpoint": endpoint.name, "delivery": delivery.id, "error": str(error)}
@@ -133,14 +140,18 @@ class Sender:
         async with self.store.write() as connection:
             if gone:
                 await disable_endpoint(connection, endpoint.name, str(error), at)
-            await self._settle(connection, delivery, tried, state, wait)
+            await self._settle(connection, delivery, tried, state, rendered, wait)
         return state
 
     async def _done(
-        self, delivery: Delivery, tried: Attempt | None, state: DeliveryState
+        self,
+        delivery: Delivery,
+        tried: Attempt | None,
+        state: DeliveryState,
+        rendered: Rendered | None = None,
     ) -> DeliveryState:
         async with self.store.write() as connection:
-            await self._settle(connection, delivery, tried, state)
+            await self._settle(connection, delivery, tried, state, rendered)
         return state
 
     async def _settle(
@@ -149,11 +160,13 @@ class Sender:
         delivery: Delivery,
         tried: Attempt | None,
         state: DeliveryState,
+        rendered: Rendered | None,
         wait: timedelta | None = None,
     ) -> None:
         at = await clock(connection)
         due = None if wait is None else at + wait
-        if not await settle_delivery(connection, delivery, tried, state, at, due):
+        version = rendered.signal.updated_at if rendered else None
+        if not await settle_delivery(connection, delivery, tried, state, at, due, version=version):
             metrics.leases_lost.labels("delivery").inc()
             logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
 

@@ -11,9 +11,11 @@ from hub.kinds import kind_info, matches_kind
 from hub.route import Router, facts_of
 from hub.signals import ChangeType, Facts, Outcome, Relevance, Signal, Status
 from hub.store import Connection, log
+from hub.store.chores import RETENTION, hasten
 from hub.store.deliveries import add_deliveries
+from hub.store.redact import redact
 from hub.store.relevance import day_of, save_relevance, scores_of
-from hub.store.signals import empty_revisions, revision_row, save, save_revisions
+from hub.store.signals import revision_row, save, save_revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,12 @@ async def address(
             for v in versions
         ],
     )
-    gone = {id_ for id_, one in last.items() if one.version.signal.status is Status.DELETED}
-    await empty_revisions(connection, sorted(gone))
+    gone = {
+        id_: one.version.signal
+        for id_, one in last.items()
+        if one.version.signal.status is Status.DELETED
+    }
+    await redact(connection, list(gone.values()))
 
     first = await log.take_numbers(connection, len(scored))
     lines = _lines(scored, scores, plan, first, at)
@@ -89,7 +95,11 @@ async def address(
         replaced=last.keys() - created,
     )
     sent = await add_deliveries(connection, lines.deliveries, at)
-    await log.append(connection, lines.changes)
+    await log.append(
+        connection, [_redacted(line) if line.signal_id in gone else line for line in lines.changes]
+    )
+    if gone:
+        await hasten(connection, RETENTION)  # names that only these brought go, too
     return sent, lines.changes[-1].seq
 
 
@@ -134,6 +144,12 @@ def _lines(
             ]
         changes.append(log.Change(seq, signal.id, version.revision_id, version.type, at, was, is_))
     return _Lines(changes, deliveries)
+
+
+def _redacted(line: log.Change) -> log.Change:
+    """Take the labels from a line about a signal that is gone at its source."""
+    was = replace(line.was, labels=None) if line.was else None
+    return replace(line, was=was, now=replace(line.now, labels=()))
 
 
 def _late(was: Facts, draft: Draft) -> Facts:

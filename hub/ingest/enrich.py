@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from hub.connector import AccountRef, Draft, PersonRef
 from hub.ingest.normalize import Reading
@@ -34,6 +35,7 @@ async def enrich(
     at: datetime,
 ) -> list[Version]:
     """Make a version of each draft, oldest revision of a record first."""
+    drafts = [_late(draft, known.get(draft.external_id)) for draft in drafts]
     accounts = await know_accounts(
         connection, [_account(one.account) for one in _openest(drafts) if one.account], at
     )
@@ -47,7 +49,7 @@ async def enrich(
     for draft in sorted(drafts, key=lambda draft: draft.revised_at):
         was = current.get(draft.external_id)
         if was is not None and was.revised_at > draft.revised_at:
-            versions.append(Version(ChangeType.HISTORY, was, was, _late(draft, was), new_id()))
+            versions.append(Version(ChangeType.HISTORY, was, was, draft, new_id()))
             continue
         signal = _signal(draft, was, reading, at, accounts, humans)
         type_ = (
@@ -112,13 +114,19 @@ def _signal(
     )
 
 
-def _late(draft: Draft, kept: Signal) -> Draft:
+def _late(draft: Draft, kept: Signal | None) -> Draft:
     """Keep no words of an old revision once the record is gone at its source."""
-    if kept.status is not Status.DELETED:
+    if kept is None or kept.status is not Status.DELETED or kept.revised_at <= draft.revised_at:
         return draft
-    return draft.model_copy(
-        update={"title": kept.title, "summary": "", "body": None, "attributes": {}, "labels": ()}
-    )
+    return wordless(draft, kept.title)
+
+
+def wordless(draft: Draft, title: str) -> Draft:
+    """Leave of a draft that there was something, when, where and of which kind."""
+    nothing: dict[str, Any] = {"summary": "", "body": None, "attributes": {}, "labels": ()}
+    nobody = {"account": None, "author": None, "owner": None}
+    elsewhere = {"url": None, "thread": None, "sentiment": None}
+    return draft.model_copy(update={"title": title, **nothing, **nobody, **elsewhere})
 
 
 def _account(ref: AccountRef) -> Named:

@@ -86,7 +86,8 @@ def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
     if draft.status is Status.DELETED:
         # Gone at its source: what it said is gone here too; that it was there remains.
         changes |= {"title": "Deleted at its source", "summary": "", "body": None}
-        changes |= {"attributes": {}, "labels": (), "sentiment": None}
+        changes |= {"attributes": {}, "labels": (), "sentiment": None, "url": None}
+        changes |= {"account": None, "author": None, "owner": None, "thread": None}
     return draft.model_copy(update=changes)
 
 

@@ -13,7 +13,7 @@ from sqlmodel import col
 from hub.signals import new_id
 from hub.store.clock import clock
 from hub.store.identities import insert_new
-from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, table
+from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, SignalRow, table
 
 _DELIVERIES = table(DeliveryRow)
 _ENDPOINTS = table(EndpointRow)
@@ -51,39 +51,6 @@ class Attempt:
     status: int | None
     error: str | None
     response: str | None
-
-
-async def declare_endpoints(
-    connection: AsyncConnection, declared: Mapping[str, tuple[str, str]], at: datetime
-) -> dict[str, str]:
-    """Make hub.toml's endpoints known (name -> role, fingerprint); give their ids by name.
-
-    One that was disabled works again when its fingerprint changes: somebody has mended it.
-    """
-    rows = [
-        {"id": new_id(), "name": name, "role": role, "fingerprint": print_, "created_at": at}
-        for name, (role, print_) in sorted(declared.items())
-    ]
-    if rows:
-        await connection.execute(insert_new(connection, EndpointRow), rows)
-    for name, (role, print_) in declared.items():
-        this = update(EndpointRow).where(col(EndpointRow.name) == name)
-        await connection.execute(
-            this.where(col(EndpointRow.fingerprint) != print_).values(
-                fingerprint=print_, disabled_at=None, disabled_why=None
-            )
-        )
-        await connection.execute(this.values(role=role))
-    known = await connection.execute(select(_ENDPOINTS.c.name, _ENDPOINTS.c.id))
-    return {row.name: row.id for row in known if row.name in declared}
-
-
-async def disable_endpoint(connection: AsyncConnection, name: str, why: str, at: datetime) -> None:
-    await connection.execute(
-        update(EndpointRow)
-        .where(col(EndpointRow.name) == name, col(EndpointRow.disabled_at).is_(None))
-        .values(disabled_at=at, disabled_why=why)
-    )
 
 
 async def add_deliveries(
@@ -243,8 +210,14 @@ async def settle_delivery(
     state: DeliveryState,
     at: datetime,
     next_attempt_at: datetime | None = None,
+    *,
+    version: datetime | None = None,
 ) -> bool:
-    """Record one attempt's outcome, once. A late settle of an older attempt changes nothing."""
+    """Record one attempt's outcome, once. A late settle of an older attempt changes nothing.
+
+    `version`: `updated_at` of the signal as it was sent. The answer is kept only while it is so
+    still: it may repeat words that were erased while they were on their way.
+    """
     changes: dict[str, Any] = {"state": state, "lease_until": None}
     if next_attempt_at is not None:
         changes["next_attempt_at"] = next_attempt_at
@@ -260,7 +233,11 @@ async def settle_delivery(
         )
         .values(changes)
     )
-    if attempt is not None:
+    ours = done.rowcount == 1
+    if attempt is not None and (ours or await _is_kept(connection, delivery.id)):
+        response = attempt.response
+        if response and version and not await _is_still(connection, delivery.signal_id, version):
+            response = None
         await connection.execute(
             insert_new(connection, AttemptRow),
             [
@@ -271,11 +248,25 @@ async def settle_delivery(
                     "latency_ms": attempt.latency_ms,
                     "status": attempt.status,
                     "error": attempt.error,
-                    "response": attempt.response,
+                    "response": response,
                 }
             ],
         )
-    return done.rowcount == 1
+    return ours
+
+
+async def _is_kept(connection: AsyncConnection, delivery_id: str) -> bool:
+    """Tell whether a delivery was not deleted meanwhile; nobody deletes it now."""
+    id_ = select(_DELIVERIES.c.id).where(_DELIVERIES.c.id == delivery_id)
+    return await connection.scalar(id_.with_for_update()) is not None
+
+
+async def _is_still(connection: AsyncConnection, signal_id: str, version: datetime) -> bool:
+    """Tell whether a signal has not changed since; nobody changes it now."""
+    id_ = select(col(SignalRow.id)).where(
+        col(SignalRow.id) == signal_id, col(SignalRow.updated_at) == version
+    )
+    return await connection.scalar(id_.with_for_update(read=True)) is not None
 
 
 async def give_back(connection: AsyncConnection, delivery: Delivery) -> None:

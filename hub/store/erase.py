@@ -1,12 +1,13 @@
 """What is deleted because it was kept long enough: found by reading, deleted in short batches."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Select,
     and_,
     case,
     delete,
@@ -15,7 +16,6 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    union,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
@@ -120,28 +120,39 @@ async def remove_signals(connection: AsyncConnection, ids: Sequence[str]) -> int
     return len(sent)
 
 
-async def remove_strangers(connection: AsyncConnection, signals: Iterable[Signal]) -> int:
-    """Delete the accounts and people of signals that went if no other signal names them."""
-    gone = list(signals)
-    accounts = {one.account.id for one in gone if one.account}
-    people = {who.id for one in gone for who in (one.author, one.owner) if who}
-    account, author, owner = (
-        col(SignalRow.account_id),
-        col(SignalRow.author_id),
-        col(SignalRow.owner_id),
-    )
-    removed = 0
-    for ids, named_in, owners, keys in (
-        (accounts, [account], AccountRow, AccountKeyRow),
-        (people, [author, owner], PersonRow, PersonKeyRow),
-    ):
-        named = union(*(select(one).where(one.in_(sorted(ids))) for one in named_in))
-        left = sorted(ids - set(await connection.scalars(named))) if ids else []
-        if left:
-            await connection.execute(delete(keys).where(col(keys.owner_id).in_(left)))
-            await connection.execute(delete(owners).where(col(owners.id).in_(left)))
-        removed += len(left)
-    return removed
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Accounts or people: where they stand, and where signals name them."""
+
+    rows: type[AccountRow | PersonRow]
+    keys: type[AccountKeyRow | PersonKeyRow]
+    named_in: tuple[Any, ...]
+
+
+ACCOUNTS = Owners(AccountRow, AccountKeyRow, (col(SignalRow.account_id),))
+PEOPLE = Owners(PersonRow, PersonKeyRow, (col(SignalRow.author_id), col(SignalRow.owner_id)))
+
+
+def _strangers(owners: Owners) -> Select[Any]:
+    id_ = col(owners.rows.id)
+    named = (select(1).where(column == id_).exists() for column in owners.named_in)
+    return select(id_).where(*(~one for one in named)).order_by(id_)
+
+
+async def strangers(
+    connection: AsyncConnection, owners: Owners, after: str, limit: int
+) -> list[str]:
+    """Find accounts or people that no signal names any more, beyond an id."""
+    wanted = _strangers(owners).where(col(owners.rows.id) > after).limit(limit)
+    return list(await connection.scalars(wanted))
+
+
+async def remove_strangers(connection: AsyncConnection, owners: Owners, ids: Sequence[str]) -> int:
+    """Delete those of these that still no signal names."""
+    left = list(await connection.scalars(_strangers(owners).where(col(owners.rows.id).in_(ids))))
+    await connection.execute(delete(owners.keys).where(col(owners.keys.owner_id).in_(left)))
+    await connection.execute(delete(owners.rows).where(col(owners.rows.id).in_(left)))
+    return len(left)
 
 
 async def remove_old_deliveries(connection: AsyncConnection, before: datetime, limit: int) -> int:

@@ -187,14 +187,6 @@ async def save_revisions(connection: AsyncConnection, rows: Sequence[Mapping[str
         await connection.execute(insert(RevisionRow), list(rows))
 
 
-async def empty_revisions(connection: AsyncConnection, signal_ids: Sequence[str]) -> None:
-    """Take the content out of every version of signals that are gone at their source."""
-    if signal_ids:
-        await connection.execute(
-            update(RevisionRow).where(col(RevisionRow.signal_id).in_(signal_ids)).values(data={})
-        )
-
-
 def revision_row(
     id_: str, signal_id: str, *, source: str, draft: Draft, at: datetime
 ) -> dict[str, Any]:

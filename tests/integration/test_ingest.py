@@ -14,7 +14,8 @@ from hub.kinds import Severity
 from hub.route import Router
 from hub.signals import ChangeType, Outcome, Status
 from hub.store import Store, log, open_store
-from hub.store.deliveries import declare_endpoints, deliveries
+from hub.store.deliveries import deliveries
+from hub.store.endpoints import declare_endpoints
 from hub.store.migrate import migrate
 from hub.store.quarantine import quarantined
 from hub.store.relevance import relevance_of

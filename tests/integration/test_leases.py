@@ -14,11 +14,11 @@ from hub.store.deliveries import (
     DeliveryState,
     add_deliveries,
     claim_deliveries,
-    declare_endpoints,
     next_delivery_in,
     prolong_deliveries,
     settle_delivery,
 )
+from hub.store.endpoints import declare_endpoints
 from tests.running import migrated, until
 
 ENDED = timedelta(seconds=-1)

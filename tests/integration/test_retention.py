@@ -14,18 +14,18 @@ from hub.bus.local import LocalBus
 from hub.config import Config, read_config
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.ingest import Plan, Reading, Target, ingest
-from hub.retention import BATCH, CHORE, Removed, Retention
+from hub.retention import BATCH, Removed, Retention
 from hub.route import Router
 from hub.signals import ChangeType, Status, now
 from hub.store import Store, log, open_store
-from hub.store.chores import claim_chore, next_chore_in
+from hub.store.chores import RETENTION, claim_chore, next_chore_in
 from hub.store.deliveries import (
     Attempt,
     DeliveryState,
     claim_deliveries,
-    declare_endpoints,
     settle_delivery,
 )
+from hub.store.endpoints import declare_endpoints
 from hub.store.migrate import migrate
 from hub.store.tables import (
     AccountKeyRow,
@@ -185,13 +185,13 @@ async def test_what_its_source_still_shows_does_not_come_back(store: Store) -> N
 async def test_one_process_does_the_chore_and_a_dead_one_is_followed(store: Store) -> None:
     chore = retention(store)
     async with store.write() as connection:
-        lease = await claim_chore(connection, CHORE, timedelta(seconds=1))
+        lease = await claim_chore(connection, RETENTION, timedelta(seconds=1))
     assert lease is not None
     assert await chore.once() is None
     assert await chore.once(due=False) is None
     assert await until(chore.once, within=10) == Removed()
     async with store.read() as connection:
-        due = await next_chore_in(connection, CHORE)
+        due = await next_chore_in(connection, RETENTION)
     assert timedelta(minutes=59) < due < timedelta(hours=1)
     assert await chore.once() is None, "not due"
     assert await chore.once(due=False) == Removed(), "asked for"
@@ -212,7 +212,7 @@ async def test_a_chore_that_is_cancelled_is_due_again_at_once(store: Store) -> N
 
 async def _is_claimed(store: Store, ahead: timedelta = timedelta(0)) -> bool:
     async with store.read() as connection:
-        return await next_chore_in(connection, CHORE) > ahead
+        return await next_chore_in(connection, RETENTION) > ahead
 
 
 async def test_an_ingest_waits_for_one_batch_at_most(store: Store) -> None:
@@ -364,5 +364,5 @@ async def test_the_command_counts_and_deletes(database_url: str, tmp_path: Any) 
         assert done.out.startswith("deleted 2 signals, 0 lines of the log")
         assert (await counts(store, SignalRow, DeliveryRow)) == {"signals": 0, "deliveries": 0}
         async with store.write() as connection:
-            await claim_chore(connection, CHORE, timedelta(minutes=1), due=False)
+            await claim_chore(connection, RETENTION, timedelta(minutes=1), due=False)
         assert "at this moment" in (await folder.hub("retain")).out
