@@ -74,9 +74,9 @@ class Folder:
         )  # fmt: skip
 
     @asynccontextmanager
-    async def serving(self, *words: str) -> AsyncGenerator["Serving"]:
-        """Run `hub serve` on a free port until the block ends."""
-        process = await self.start("serve", "--port", "0", *words)
+    async def serving(self, *words: str, command: str = "serve") -> AsyncGenerator["Serving"]:
+        """Run `hub serve`, or another command that serves, on a free port until the block ends."""
+        process = await self.start(command, "--port", "0", *words)
         try:
             assert process.stdout is not None
             async with asyncio.timeout(60):

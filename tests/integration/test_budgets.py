@@ -1,0 +1,91 @@
+"""A source's rate budget holds across processes, whoever makes the calls."""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from hub.connector import Bearer, Http, SecretStr
+from hub.http import Clients
+from hub.store import open_store
+from hub.store.budgets import SharedBudget, unexpired
+from tests.running import migrated
+
+CALLS, PERIOD = 20, timedelta(seconds=0.75)
+
+
+@pytest.fixture(autouse=True)
+def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.store.budgets.HOLD", 0.25)
+
+
+async def test_no_window_holds_more_calls_than_allowed_by_all_together(database_url: str) -> None:
+    url = await migrated(database_url)
+    made: list[float] = []
+
+    async def caller(budget: SharedBudget) -> None:
+        while time.monotonic() < until:
+            await budget.take()
+            made.append(time.monotonic())
+
+    async with open_store(url) as one, open_store(url) as other:
+        budgets = [SharedBudget(store, "account", CALLS, PERIOD) for store in (one, one, other)]
+        until = time.monotonic() + 3
+        async with asyncio.TaskGroup() as tasks:
+            for budget in budgets:
+                for _ in range(4):
+                    tasks.create_task(caller(budget))
+    made.sort()
+    window = PERIOD.total_seconds()
+    busiest = max(sum(at <= then < at + window for then in made) for at in made)
+    assert busiest <= CALLS
+    # It is used, too: each period and the second that what was taken is held for gives one load.
+    assert len(made) >= CALLS * 2, made
+
+
+async def test_a_budget_goes_on_where_another_process_left_it(database_url: str) -> None:
+    url = await migrated(database_url)
+    async with open_store(url) as store:
+        for _ in range(CALLS):
+            await SharedBudget(store, "account", CALLS, PERIOD).take()
+    async with open_store(url) as store:
+        began = time.monotonic()
+        await SharedBudget(store, "other", CALLS, PERIOD).take()
+        assert time.monotonic() - began < 1
+        await SharedBudget(store, "account", CALLS, PERIOD).take()
+        assert time.monotonic() - began >= 0.5
+
+
+def test_what_a_fast_clock_wrote_does_not_hold_others_up_for_longer() -> None:
+    assert unexpired([(900.0, 5), (940.0, 1), (4600.0, 2)], at=1000.0, kept=61.0) == [
+        (940.0, 1),
+        (1000.0, 2),
+    ]
+
+
+async def test_an_account_has_one_budget_and_its_name_tells_no_secret() -> None:
+    named: list[str] = []
+
+    class Never:
+        def __init__(self, name: str, calls: int) -> None:
+            named.append(name)
+            assert calls == 60
+
+        async def take(self) -> None:
+            raise AssertionError
+
+    async with Clients(budgets=Never) as clients:
+        for token in ("secret-a", "secret-a", "secret-b"):
+            clients.api(Http("https://a.example", Bearer(SecretStr(token)), per_minute=60))
+    async with Clients(budgets=Never) as clients:
+        clients.api(Http("https://a.example", Bearer(SecretStr("secret-a")), per_minute=60))
+    a, b, again = named
+    assert a == again != b
+    assert "secret" not in "".join(named)
+
+
+def test_a_budget_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        SharedBudget(None, "account", 0)  # type: ignore[arg-type]
+    assert PERIOD.total_seconds() > HOLD
