@@ -78,6 +78,10 @@ async def test_it_serves_until_a_signal_also_with_a_socket_open(
             query = 'subscription { feed(role: "sales") { __typename } }'
             await say(ws, type="subscribe", id="1", payload={"query": query})
             done = await hub.stop(by)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await hear(ws)  # no "complete" before: the client connects again and goes on
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1012  # service restart
         assert done.code == 0, done
         assert done.out == ""
         assert "Traceback" not in done.err
