@@ -8,7 +8,7 @@ import pytest
 
 from hub.connector import Bearer, Http, SecretStr
 from hub.http import Clients
-from hub.store import open_store
+from hub.store import Store, open_store
 from hub.store.budgets import SharedBudget, unexpired
 from tests.running import migrated
 
@@ -87,4 +87,4 @@ async def test_an_account_has_one_budget_and_its_name_tells_no_secret() -> None:
 
 def test_a_budget_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        SharedBudget(None, "account", 0)  # type: ignore[arg-type]
+        SharedBudget(Store("sqlite://"), "account", 0)
