@@ -20,6 +20,7 @@ from hub.access import Sees
 from hub.connector import Connector
 from hub.declared import NAME, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.errors import ConfigError
+from hub.hidden import hide_all
 from hub.kinds import Department, matches_kind
 from hub.signals import Classification
 from hub.toml import Place, place_of, toml_error
@@ -105,6 +106,7 @@ def read_config(text: str, environment: Mapping[str, str], name: str = "hub.toml
         for name in _table(data, ("endpoints",), place)
     }
     _check_names(roles, sources, place)
+    hide_all(*(source.connector for source in sources.values()), *endpoints.values())
     keep = _checked(RetentionTable, _table(data, ("retention",), place), ("retention",), place)
     return Config(hub, sources, roles, endpoints, keep)
 

@@ -33,6 +33,7 @@ from hub.ingest import (
 )
 from hub.jobs import Waker
 from hub.lease import LEASE, Held
+from hub.logs import about
 from hub.signals import Origin, Status
 from hub.store import Store
 from hub.store.clock import clock
@@ -88,7 +89,8 @@ class Poller:
         assert standing.lease is not None, "only a claimed source is polled"
         report = report or Report()
         timed = metrics.timed(metrics.poll_seconds.labels(source.name))
-        with self._held.hold(source.name, standing.lease), timed:
+        said = about(source=source.name, lease=standing.lease)
+        with self._held.hold(source.name, standing.lease), timed, said:
             try:
                 await self._pages(source, standing, plan, report)
             except SourceError as error:

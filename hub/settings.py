@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from hub.errors import ConfigError
+from hub.hidden import hide_all
 
 ENV_FILE = Path(".env")
 
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     """Signs sessions; `hub init` makes one. Two, separated by a space, while one is replaced."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """`auto`: lines for people on a terminal, JSON elsewhere."""
     public_url: str | None = None
     """Where people reach the hub, for links: `https://hub.acme.example`."""
     proxy: Annotated[str | None, Field(repr=False)] = None
@@ -45,16 +48,20 @@ def load_settings(**overrides: object) -> Settings:
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings.model_validate(given)
+        settings = Settings.model_validate(given)
     except ValidationError as error:
         part = error.errors(include_url=False)[0]
         name = "HUB_" + "_".join(map(str, part["loc"])).upper()
         raise ConfigError(
             f"{name}: {part['msg']}", "Correct it in the environment or .env"
         ) from None
+    hide_all(settings)
+    return settings
 
 
 def environment() -> Mapping[str, str]:
     """Everything `${NAME}` in hub.toml may take: the environment, then `.env`."""
     in_file = {name: value for name, value in dotenv_values(ENV_FILE).items() if value is not None}
-    return in_file | dict(os.environ)
+    both = in_file | dict(os.environ)
+    hide_all(both)
+    return both

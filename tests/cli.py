@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -101,6 +102,7 @@ def in_this_process(
     """Give what runs a command here, where everything is imported already."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def run(*words: str, **environment: str) -> Done:
         captured.readouterr()
@@ -115,6 +117,8 @@ def in_this_process(
     yield run
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.captureWarnings(capture=False)
+    sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 
 
 @dataclass(frozen=True)

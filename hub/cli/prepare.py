@@ -22,7 +22,8 @@ def settings(**overrides: object) -> "Settings":
     from hub.settings import load_settings
 
     read = load_settings(**overrides)
-    set_up_logs(read.log_level if "log_level" in read.model_fields_set else "ERROR")
+    level = read.log_level if "log_level" in read.model_fields_set else "ERROR"
+    set_up_logs(level, read.log_format)
     return read
 
 

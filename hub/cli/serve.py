@@ -25,7 +25,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     from hub.web.app import make_app
 
     settings = prepare.settings(host=host, port=port)
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, settings.log_format)
     app = make_app(settings, prepare.config(settings))
     with listener(settings.host, settings.port) as socket:
         serve_app(app, socket, verbose=settings.log_level == "DEBUG")

@@ -20,6 +20,7 @@ from hub.errors import (
 )
 from hub.http import Clients, Guard, Sent
 from hub.lease import Held
+from hub.logs import about
 from hub.signals import Signal, now
 from hub.signing import sign
 from hub.store import Connection, Store
@@ -69,7 +70,13 @@ class Sender:
     async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
         timed = metrics.timed(metrics.delivery_seconds.labels(delivery.endpoint))
-        with self._held.hold(delivery.id, delivery.attempt), timed:
+        said = about(
+            delivery=delivery.id,
+            endpoint=endpoint.name,
+            signal=delivery.signal_id,
+            attempt=delivery.attempt,
+        )
+        with self._held.hold(delivery.id, delivery.attempt), timed, said:
             state = await self._attempt(delivery, endpoint)
         outcome = "failed" if state is DeliveryState.PENDING else state
         metrics.deliveries.labels(delivery.endpoint, outcome).inc()

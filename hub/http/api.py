@@ -17,6 +17,7 @@ from hub.errors import (
     SourceMisbehaved,
     SourceUnavailable,
 )
+from hub.hidden import hide
 from hub.http.answers import decode, judge, read_body
 from hub.http.guard import parse, port_of
 from hub.http.network import NoAnswer, Pool, Timeouts
@@ -42,6 +43,7 @@ class HttpApi:
         except AddressRefused as error:
             raise SourceMisbehaved(f"The endpoint's URL: {error.message}") from None
         self._secrets = tuple(sorted(secrets_of(endpoint), key=len, reverse=True))
+        hide(*self._secrets)
         self._headers = _headers(endpoint, self._base.host)
 
     def __repr__(self) -> str:

@@ -28,7 +28,7 @@ from hub.store.log import Change
 from hub.web import health, metrics
 from hub.web.auth import Doorkeeper, session_signer
 from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
-from hub.web.requests import Requests
+from hub.web.requests import Requests, broken
 from hub.web.session import Sessions
 from hub.work import work
 
@@ -97,7 +97,7 @@ def make_app(
 
     return Starlette(
         lifespan=lifespan,
-        exception_handlers={StoreUnavailable: health.away},
+        exception_handlers={StoreUnavailable: health.away, Exception: broken},
         middleware=[
             Middleware(Requests),
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),

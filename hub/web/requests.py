@@ -1,12 +1,20 @@
 """What is counted and said of every request: its route, its answer, its time, its number."""
 
 import logging
+import re
+import uuid
 from time import perf_counter
 
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import metrics
+from hub.logs import note, noted
+from hub.web.headers import HEADERS
 
+NUMBER = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
 
 logger = logging.getLogger(__name__)
@@ -27,6 +35,7 @@ class Requests:
             await self.app(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        number = _number(scope)
         began = perf_counter()
         status = 500  # of an answer that never began
 
@@ -36,6 +45,7 @@ class Requests:
                 status = message["status"]
                 # A stream may go on for hours: what counts is when it began.
                 metrics.request_seconds.labels(_route(scope)).observe(perf_counter() - began)
+                MutableHeaders(scope=message)["X-Request-ID"] = number
             await send(message)
 
         try:
@@ -43,8 +53,13 @@ class Requests:
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             metrics.requests.labels(_route(scope), method, status).inc()
+            facts = {"method": method, "path": scope["path"], "status": status}
+            logger.debug(
+                "answered", extra={**facts, "ms": round((perf_counter() - began) * 1e3, 1)}
+            )
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _number(scope)
         is_open = False
 
         async def noted(message: Message) -> None:
@@ -59,6 +74,25 @@ class Requests:
         finally:
             if is_open:
                 metrics.sockets.dec()
+
+
+async def broken(_: Request, error: Exception) -> Response:
+    """Answer a request that met a bug; the log has the same number, and the traceback."""
+    del error  # the server logs it, in this task
+    number = str(noted("request"))
+    said = f"Internal error. Tell your administrator this number: {number}"
+    return JSONResponse({"error": said}, 500, {**HEADERS, "X-Request-ID": number})
+
+
+def _number(scope: Scope) -> str:
+    """Give the request a number: the client's or the proxy's own, where it has one.
+
+    It stays with the task, which is the request's: the server logs a failure after us.
+    """
+    given = Headers(scope=scope).get("x-request-id", "")
+    number = given if NUMBER.fullmatch(given) else uuid.uuid4().hex
+    note(request=number)
+    return number
 
 
 def _route(scope: Scope) -> str:

@@ -36,7 +36,7 @@ def server_config(app: ASGIApp, *, grace: int, verbose: bool = False) -> uvicorn
         "server_header": False,
         "log_config": None,
         "log_level": "info" if verbose else "warning",
-        "access_log": verbose,
+        "access_log": False,  # hub.web.requests says it, without what a query may hold
         "timeout_graceful_shutdown": grace,
     }
     return uvicorn.Config(app, **options)
