@@ -80,6 +80,7 @@ def _of_setting(value: Any, name: str) -> Iterator[str]:
         case SecretStr():
             # Two may stand in one, separated by a space, while one is replaced.
             yield from (value.get_secret_value(), *value.get_secret_value().split())
+            yield from _of_url(value.get_secret_value())
         case AnyUrl():
             yield from _of_url(str(value))
             # Of a webhook the path is often the secret.

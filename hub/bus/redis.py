@@ -9,6 +9,7 @@ import logging
 
 from redis.asyncio import Redis
 
+from hub import metrics
 from hub.bus.local import LocalBus
 from hub.redis import AGAIN, AWAY, insist, open_redis, why
 
@@ -52,6 +53,7 @@ class RedisBus:
                 if self.is_up:
                     logger.warning("Redis is away: screens follow a second late", extra=why(error))
                 self.is_up = False
+                metrics.redis_up.labels("bus").set(0)
             await asyncio.sleep(AGAIN)
 
     async def _hear(self) -> None:
@@ -60,6 +62,7 @@ class RedisBus:
             if not self.is_up:
                 logger.info("Redis is there: hints travel at once")
             self.is_up = True
+            metrics.redis_up.labels("bus").set(1)
             await self._here.tell()  # what was told while nobody listened is in the log
             asked = False
             while True:

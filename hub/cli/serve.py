@@ -37,13 +37,13 @@ def worker(
         int, typer.Option(min=0, max=65535, help="The port of the probes. 0: any.")
     ] = WORKER_PORT,
 ) -> None:
-    """Poll and deliver beside other processes: needs HUB_REDIS. Serves /livez and /readyz."""
+    """Poll and deliver beside other processes: needs HUB_REDIS. Serves probes and /metrics."""
     from hub.cli.server import listener, serve_app
     from hub.logs import set_up_logs
     from hub.web.app import make_app
 
     settings = prepare.settings(host=host, port=port)
-    set_up_logs(settings.log_level)
+    set_up_logs(settings.log_level, settings.log_format)
     if settings.redis is None:
         raise ConfigError(
             "a worker is for many processes, and HUB_REDIS is not set",

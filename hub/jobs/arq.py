@@ -15,6 +15,7 @@ import orjson
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
 
+from hub import metrics
 from hub.jobs import Work
 from hub.jobs.local import LocalWaker
 from hub.redis import AGAIN, AWAY, insist, open_redis, why
@@ -75,11 +76,13 @@ class ArqWaker:
                 if not was_there:
                     logger.info("Redis is there: workers are called at once")
                 was_there = True
+                metrics.redis_up.labels("jobs").set(1)
                 await insist(worker.async_run())
             except AWAY as error:
                 if was_there:
                     logger.warning("Redis is away: work waits for the sweep", extra=why(error))
                 was_there = False
+                metrics.redis_up.labels("jobs").set(0)
             finally:
                 await _end(worker)
                 await redis.aclose()
