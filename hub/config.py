@@ -1,13 +1,11 @@
 """hub.toml as an immutable snapshot: sources, roles and endpoints, each checked where it stands."""
 
 import re
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -15,15 +13,16 @@ from pydantic import (
     ValidationError,
 )
 
-from hub import registry
+from hub import hidden, registry
 from hub.access import Sees
 from hub.connector import Connector
 from hub.declared import NAME, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.errors import ConfigError
-from hub.hidden import hide_all
 from hub.kinds import Department, matches_kind
+from hub.roles import role_tables
+from hub.secrets import refuse_secrets
 from hub.signals import Classification
-from hub.toml import Place, place_of, toml_error
+from hub.toml import REFERENCE, Place, Tables, filled, read_tables
 
 HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
@@ -49,13 +48,19 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What hub.toml says. Swapped as a whole, never changed."""
+    """What hub.toml says. Swapped as a whole, never changed.
+
+    `tables` is what it says as written: names of secrets, not their values; None where a program
+    made this. `problems` (by source) is what kept the newest tables of a source out of force.
+    """
 
     hub: HubTable
     sources: Mapping[str, SourceConfig]
     roles: Mapping[str, Role]
     endpoints: Mapping[str, EndpointConfig]
     retention: RetentionTable = field(default_factory=RetentionTable)
+    tables: Mapping[str, Any] | None = None
+    problems: Mapping[str, ConfigError] = field(default_factory=dict)
 
     @property
     def rules(self) -> Mapping[str, Sees]:
@@ -71,71 +76,107 @@ class Config:
             return self.retention.signals
         return self.retention.kinds[max(taking, key=len)]
 
+    @property
+    def sendable(self) -> list[str]:
+        """The endpoints whose secret this process has."""
+        return [name for name, one in self.endpoints.items() if one.secret is not None]
 
-def load_config(path: Path, environment: Mapping[str, str]) -> Config:
-    """Read and check hub.toml. Raises ConfigError with file, line, key and remedy."""
+
+def load_tables(path: Path) -> Tables:
+    """Read hub.toml as it is written. Raises ConfigError, also for a secret written out."""
     try:
         text = path.read_text()
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist", "Make one with: hub init") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "Check the file") from None
-    return read_config(text, environment, str(path))
+    tables = read_tables(text, str(path))
+    refuse_secrets(tables)
+    return tables
+
+
+def load_config(path: Path, environment: Mapping[str, str]) -> Config:
+    """Read and check hub.toml. Raises ConfigError with file, line, key and remedy."""
+    return configure(load_tables(path), environment)
 
 
 def read_config(text: str, environment: Mapping[str, str], name: str = "hub.toml") -> Config:
-    """Check the text of a hub.toml."""
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise toml_error(error, name) from None
-    except RecursionError:
-        raise ConfigError(f"{name}: this is nested too deep to read", "Correct it") from None
-    place = place_of(text, name)
+    """Check the text of a hub.toml for a program; nothing of it will be stored."""
+    return replace(configure(read_tables(text, name), environment), tables=None)
+
+
+def configure(
+    tables: Tables,
+    environment: Mapping[str, str],
+    *,
+    lenient: bool = False,
+    elsewhere: Collection[str] | None = None,
+) -> Config:
+    """Fill in and check what a hub.toml says. Raises ConfigError for the first fault.
+
+    `lenient`: a faulty source is left out, and `problems` says why. `elsewhere`: another process
+    has accepted these tables, though not these of their sources; an endpoint whose secret is not
+    set here is then for others to send to.
+    """
+    data, place = tables.data, tables.place
     for key in data.keys() - set(TABLES):
         raise place.error((key,), "unknown table", f"There are: {', '.join(TABLES)}")
-    data = _filled(data, environment, place, ())
-    hub = _checked(HubTable, _table(data, ("hub",), place), ("hub",), place)
-    roles = _roles(_table(data, ("roles",), place), hub, place)
-    sources = {
-        name: _source(name, _table(data, ("sources", name), place), place)
-        for name in _table(data, ("sources",), place)
-    }
-    endpoints = {
-        name: _endpoint(name, _table(data, ("endpoints", name), place), roles, place)
-        for name in _table(data, ("endpoints",), place)
-    }
-    _check_names(roles, sources, place)
-    hide_all(*(source.connector for source in sources.values()), *endpoints.values())
-    keep = _checked(RetentionTable, _table(data, ("retention",), place), ("retention",), place)
-    return Config(hub, sources, roles, endpoints, keep)
+
+    def fill(*path: str) -> dict[str, Any]:
+        table: dict[str, Any] = filled(_table(data, path, place), environment, place, path)
+        return table
+
+    def fill_endpoint(name: str) -> dict[str, Any]:
+        table = _table(data, ("endpoints", name), place)
+        unset = set(REFERENCE.findall(str(table.get("secret")))) - environment.keys()
+        if elsewhere is None or not unset:
+            return fill("endpoints", name)
+        rest = {key: value for key, value in table.items() if key != "secret"}
+        return {**filled(rest, environment, place, ("endpoints", name)), "secret": None}
+
+    sources: dict[str, SourceConfig] = {}
+    problems: dict[str, ConfigError] = {}
+    try:
+        hub = _checked(HubTable, fill("hub"), ("hub",), place)
+        roles = _roles(fill("roles"), hub, place)
+        for name in _table(data, ("sources",), place):
+            try:
+                sources[name] = _source(name, fill("sources", name), place)
+            except ConfigError as error:
+                if not lenient:
+                    raise
+                problems[name] = _concealed(error, data, environment)
+        endpoints = {
+            name: _endpoint(name, fill_endpoint(name), roles, place)
+            for name in _table(data, ("endpoints",), place)
+        }
+        retention = _checked(RetentionTable, fill("retention"), ("retention",), place)
+        _check_names(roles, {*sources, *problems, *(elsewhere or ())}, place)
+    except ConfigError as error:
+        raise _concealed(error, data, environment) from None
+    hidden.hide_all(*(source.connector for source in sources.values()), *endpoints.values())
+    return Config(hub, sources, roles, endpoints, retention, data, problems)
 
 
-def default_roles() -> dict[str, Any]:
-    text = files("hub").joinpath("roles.toml").read_text()
-    roles: dict[str, Any] = tomllib.loads(text)["roles"]
-    return roles
+def _concealed(
+    error: ConfigError, data: Mapping[str, Any], environment: Mapping[str, str]
+) -> ConfigError:
+    """Put the names of secrets where an error's words quote their values."""
+    message = error.message
+    for name in sorted(set(REFERENCE.findall(repr(data)))):
+        value = environment.get(name, "")
+        if len(value) >= hidden.SHORTEST:
+            message = message.replace(value, f"${{{name}}}")
+    return ConfigError(message, error.suggestion)
 
 
 def _roles(given: Mapping[str, Any], hub: HubTable, place: Place) -> dict[str, Role]:
-    tables = default_roles() if hub.default_roles else {}
     for name in given:
-        tables[name] = _merged(tables.get(name, {}), _table(given, (name,), place, ("roles",)))
+        _table(given, (name,), place, ("roles",))
+    tables = role_tables({"hub": {"default_roles": hub.default_roles}, "roles": given})
     return {
         name: _checked(Role, _named(name, table, ("roles", name), place), ("roles", name), place)
         for name, table in tables.items()
-    }
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **base,
-        **{
-            key: _merged(base[key], value)
-            if isinstance(value, Mapping) and isinstance(base.get(key), Mapping)
-            else value
-            for key, value in over.items()
-        },
     }
 
 
@@ -182,9 +223,7 @@ def _endpoint(
     return endpoint
 
 
-def _check_names(
-    roles: Mapping[str, Role], sources: Mapping[str, SourceConfig], place: Place
-) -> None:
+def _check_names(roles: Mapping[str, Role], sources: Collection[str], place: Place) -> None:
     known = {*sources, HUB_SOURCE, "*"}
     for role in roles.values():
         for key in ("sources", "restricted"):
@@ -214,10 +253,11 @@ def _words(
     kind: str, message: str, where: tuple[str, ...], model: type[BaseModel]
 ) -> tuple[str, str]:
     if kind == "missing":
-        field = model.model_fields.get(where[-1])
-        secret = field is not None and field.annotation is SecretStr
-        value = f'"${{{where[-1].upper()}}}"' if secret else "..."
-        return "this setting is missing", f"Add {where[-1]} = {value}"
+        setting = model.model_fields.get(where[-1])
+        type_ = setting.annotation if setting is not None else None
+        secret = SecretStr in (type_, *get_args(type_))
+        example = f'"${{{where[-1].upper()}}}"' if secret else "..."
+        return "this setting is missing", f"Add {where[-1]} = {example}"
     if kind == "extra_forbidden":
         own = [name for name in model.model_fields if name != "name"]
         if where[0] == "sources":
@@ -236,23 +276,3 @@ def _table(
         where = (*above, *path)
         raise place.error(where, "this must be a table", f"Write [{'.'.join(where)}]")
     return value
-
-
-def _filled(value: Any, environment: Mapping[str, str], place: Place, path: tuple[str, ...]) -> Any:
-    """Put the environment's values where `${NAME}` stands."""
-    if isinstance(value, dict):
-        return {key: _filled(part, environment, place, (*path, key)) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_filled(part, environment, place, path) for part in value]
-    if not isinstance(value, str):
-        return value
-
-    def fill(found: re.Match[str]) -> str:
-        name = found[1]
-        if name not in environment:
-            raise place.error(
-                path, f"the secret ${{{name}}} is not set", f"Set {name} in the environment or .env"
-            )
-        return environment[name]
-
-    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", fill, value)

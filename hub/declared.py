@@ -50,8 +50,9 @@ def _classification(value: object) -> object:
     return value
 
 
-def _signing_secret(value: SecretStr) -> SecretStr:
-    signing.key(value.get_secret_value())
+def _signing_secret(value: SecretStr | None) -> SecretStr | None:
+    if value is not None:
+        signing.key(value.get_secret_value())
     return value
 
 
@@ -107,12 +108,15 @@ class Role(_Table):
 
 
 class EndpointConfig(_Table):
-    """Where a role's signals are pushed. The secret never leaves this object."""
+    """Where a role's signals are pushed. The secret never leaves this object.
+
+    It is None where another process has it, and sends: see `hub.config.configure`.
+    """
 
     name: Annotated[str, Field(pattern=NAME)]
     role: str
     url: HttpUrl
-    secret: Annotated[SecretStr, AfterValidator(_signing_secret)]
+    secret: Annotated[SecretStr | None, AfterValidator(_signing_secret)]
     kinds: frozenset[Pattern] = frozenset({"*"})
     min_score: Annotated[float, Field(ge=0, le=1)] | None = None
     select: str | None = None

@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from hub import metrics
 from hub.bus import Bus
@@ -43,6 +44,9 @@ MOST_PAGES = 1000
 LONGEST_WAIT = timedelta(minutes=15)
 TOLD_AFTER = 5  # failures in a row until people hear that a source is silent
 
+# Asked for each page: roles and endpoints may change while a poll goes on.
+CurrentPlan: TypeAlias = Callable[[], Plan]
+
 logger = logging.getLogger(__name__)
 
 
@@ -78,7 +82,7 @@ class Poller:
         self,
         source: SourceConfig,
         standing: Standing,
-        plan: Plan,
+        plan: CurrentPlan,
         report: Report | None = None,
     ) -> Report:
         """Read what is new at a claimed source and settle its row, whatever happens.
@@ -98,7 +102,7 @@ class Poller:
             except StoreUnavailable:
                 raise
             except asyncio.CancelledError:
-                await self._give_back(source.name, standing.lease)
+                await self.give_back(standing)
                 raise
             except Exception as error:
                 # A connector's bug must not end the loop; the log has its traceback.
@@ -110,14 +114,15 @@ class Poller:
         metrics.polls.labels(source.name, _outcome(report.error)).inc()
         return report
 
-    async def _give_back(self, name: str, lease: str) -> None:
-        """Let another worker poll at once: this one was stopped."""
+    async def give_back(self, standing: Standing) -> None:
+        """Let another worker poll at once: this one does not, or was stopped."""
+        assert standing.lease is not None
         async with self.store.write() as connection:
             due = {"next_poll_at": await clock(connection)}
-            await settle(connection, name, lease, due)
+            await settle(connection, standing.name, standing.lease, due)
 
     async def _pages(
-        self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
+        self, source: SourceConfig, standing: Standing, plan: CurrentPlan, report: Report
     ) -> None:
         reading = Reading(
             source.name,
@@ -140,7 +145,7 @@ class Poller:
                     )
                 if page.drafts or page.bad or page.cursor != cursor:
                     with metrics.timed(metrics.page_seconds):
-                        done = await ingest(self.store, reading, page, plan, claim=claim)
+                        done = await ingest(self.store, reading, page, plan(), claim=claim)
                     report.signals += len(done.signals)
                     report.seen_before += done.seen_before
                     report.too_old += done.too_old
@@ -153,7 +158,7 @@ class Poller:
                     return
 
     async def _settle(
-        self, source: SourceConfig, standing: Standing, plan: Plan, report: Report
+        self, source: SourceConfig, standing: Standing, plan: CurrentPlan, report: Report
     ) -> None:
         assert standing.lease is not None
         told: Ingested | None = None
@@ -165,7 +170,7 @@ class Poller:
                 # still to be told. And before: who has a source's row waits for nobody's numbers.
                 if (draft := _news(source.name, standing, report, at)) is not None:
                     reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
-                    told = await ingest_within(connection, reading, Page([draft], {}), plan, at)
+                    told = await ingest_within(connection, reading, Page([draft], {}), plan(), at)
                 if not await settle(connection, source.name, standing.lease, outcome):
                     raise LeaseLost(f"another worker took over {source.name}")  # noqa: TRY301
         except LeaseLost:

@@ -9,12 +9,14 @@ from typing import Any
 
 from hub.bus import Bus
 from hub.bus.local import LocalBus
-from hub.config import Config, load_config
+from hub.config import Config
 from hub.errors import ConfigError
 from hub.http import Clients
+from hub.ingest import announce
 from hub.jobs import Waker
 from hub.jobs.local import LocalWaker
 from hub.poll import Poller
+from hub.renewal import Accept, begin
 from hub.settings import Settings, environment
 from hub.snapshot import Snapshot, put_in_force
 from hub.store import Store, database_url, open_store
@@ -40,12 +42,18 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, config: Config | None = None) -> AsyncGenerator[Runtime]:
+async def open_runtime(
+    settings: Settings,
+    config: Config | None = None,
+    *,
+    by: str = "hub",
+    accept: Accept = lambda _: None,
+) -> AsyncGenerator[Runtime]:
     """Open the store and the engines that the settings name, and put hub.toml in force.
 
-    Raises ConfigError, also for a database that is not migrated.
+    `config` is a program's own, in place of hub.toml. `by` and `accept`: who puts it in force,
+    and what else it must pass. Raises ConfigError, also for a database that is not migrated.
     """
-    config = config or load_config(settings.config, environment())
     bus, waker = _engines(settings)
     async with (
         open_store(settings.database) as store,
@@ -56,6 +64,11 @@ async def open_runtime(settings: Settings, config: Config | None = None) -> Asyn
         ) as clients,
     ):
         await require_current(store)
+        if config is None:
+            applied = await begin(store, settings.config, environment(), by, accept)
+        else:
+            accept(config)
+            applied = await put_in_force(store, config)
         runtime = Runtime(
             settings=settings,
             store=store,
@@ -63,9 +76,11 @@ async def open_runtime(settings: Settings, config: Config | None = None) -> Asyn
             waker=waker,
             clients=clients,
             poller=Poller(store, clients, bus, waker),
-            snapshot=await put_in_force(store, config),
+            snapshot=applied.snapshot,
         )
         async with beside(bus.run(), waker.run()):
+            if applied.told is not None:
+                await announce(applied.told, bus, waker)
             yield runtime
 
 

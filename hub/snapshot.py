@@ -1,69 +1,184 @@
 """One configuration in force, and how it comes into force."""
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import orjson
 from pydantic import SecretStr
 
 from hub.config import HUB_SOURCE, Config, SourceConfig
+from hub.connector import Draft, Page
 from hub.declared import EndpointConfig
-from hub.ingest import Plan, Target
+from hub.difference import Difference, difference
+from hub.ingest import Ingested, Plan, Reading, Target, ingest_within
 from hub.ingest.rescore import rescore
+from hub.kinds import Severity
 from hub.route import Router
-from hub.store import Store
+from hub.signals import Origin, new_id
+from hub.store import Connection, Store, log
 from hub.store.clock import clock
-from hub.store.endpoints import declare_endpoints
-from hub.store.snapshots import applied, apply
-from hub.store.sources import declare, declare_hub, remove_others
+from hub.store.declarations import DeclaredSource, declare_hub, declare_sources
+from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
+from hub.store.snapshots import Stored, applied, apply, keep, newest
+from hub.store.turns import take_turn
+
+APPLIED = "hub.config.applied"  # the kind of the log's line about it
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One configuration in force: swapped as a whole."""
+    """One configuration in force: swapped as a whole. `seq`: the line of the log that it is at."""
 
     config: Config
     plan: Plan
-    at: datetime
+    seq: int
 
 
-async def put_in_force(store: Store, config: Config) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was put in force. `told` is its line in the log, to be announced.
+
+    `kept`: the sources that are faulty and go on as they were.
+    """
+
+    snapshot: Snapshot
+    difference: Difference
+    kept: frozenset[str]
+    told: Ingested | None
+
+
+async def put_in_force(
+    store: Store, config: Config, *, by: str = "", tell: bool = False
+) -> Applied:
     """Make the sources and endpoints of a configuration known, and judge anew if roles changed.
 
-    A source keeps its cursor whatever changed in its configuration.
+    A source keeps its cursor whatever changed in its configuration. What was read from a file is
+    stored, unless it is what is stored already, and has a line in the log.
     """
     async with store.write() as connection:
+        # In the order of every writer, `ingest` too: turn, number, rows. So nobody waits in a ring.
+        await take_turn(connection, HUB_SOURCE)
+        seq = await log.hold(connection)
         at = await clock(connection)
-        await declare_hub(connection, HUB_SOURCE, at)
-        for source in config.sources.values():
-            await declare(
-                connection, source.name, source.kind, fingerprint(source), source.notify_after, at
-            )
-        await remove_others(connection, [*config.sources, HUB_SOURCE])
-        ids = await declare_endpoints(
-            connection,
-            {one.name: (one.role, _fingerprint(one)) for one in config.endpoints.values()},
-            at,
+        before = await newest(connection)
+        tables = _merged(config, before)
+        kept = tables.get("sources", {}).keys() & config.problems.keys()
+        sources, endpoints = await _declare(connection, config, tables, at)
+        plan = plan_of(config, await endpoint_ids(connection))
+        changed = difference(
+            before.tables if before else {}, tables, sources=sources, endpoints=endpoints
         )
-    plan = Plan(Router(config.roles), _targets(config, ids), config.keeps)
-    roles = _digest([role.model_dump() for role in config.roles.values()])
+        told = None
+        if config.tables is not None:
+            problems = {name: str(problem) for name, problem in config.problems.items()}
+            digest = _digest([tables, problems])
+            is_new = before is None or before.digest != digest
+            if tell or is_new or changed:
+                draft = _told(changed, problems, kept, by, at)
+                reading = Reading(HUB_SOURCE, origin=Origin.DERIVED)
+                told = await ingest_within(connection, reading, Page([draft], {}), plan, at)
+                assert told.seq is not None, "a new record is a change"
+                seq = told.seq
+            if is_new:
+                await keep(connection, seq, digest, by, at, tables, problems)
+    await _judge_anew(store, config, plan)
+    return Applied(Snapshot(config, plan, seq), changed, frozenset(kept), told)
+
+
+def _merged(config: Config, before: Stored | None) -> Mapping[str, Any]:
+    """Give the tables of a configuration; of a faulty source those that it keeps."""
+    if config.tables is None or not config.problems:
+        return config.tables or {}
+    old = before.tables.get("sources", {}) if before else {}
+    given = config.tables["sources"]
+    kept = {
+        name: old[name] if name in config.problems else given[name]
+        for name in given
+        if name not in config.problems or name in old
+    }
+    return {**config.tables, "sources": kept}
+
+
+async def _declare(
+    connection: Connection, config: Config, tables: Mapping[str, Any], at: datetime
+) -> tuple[set[str], set[str]]:
+    """Declare sources and endpoints; name those whose settings or secrets changed."""
+    problems = {name: str(problem) for name, problem in config.problems.items()}
+    kept = tables.get("sources", {}).keys() & problems.keys() - config.sources.keys()
+    await declare_hub(connection, HUB_SOURCE, at)
+    sources = await declare_sources(
+        connection,
+        [
+            DeclaredSource(
+                one.name, one.kind, fingerprint(one), one.notify_after, problems.get(one.name)
+            )
+            for one in config.sources.values()
+        ],
+        at,
+        kept={name: problems[name] for name in kept},
+    )
+    endpoints = await declare_endpoints(
+        connection,
+        [
+            DeclaredEndpoint(one.name, one.role, _fingerprint(one))
+            for one in config.endpoints.values()
+        ],
+        at,
+    )
+    return sources, endpoints
+
+
+def _told(
+    changed: Difference, problems: Mapping[str, str], kept: AbstractSet[str], by: str, at: datetime
+) -> Draft:
+    """Make the signal about a configuration that was put in force."""
+    title = "A new configuration is in force" if changed else "The configuration was read anew"
+    if problems:
+        title += f"; not that of {', '.join(problems)}"
+    faults = [
+        f"{name} {'goes on as it was' if name in kept else 'is not read'}: {why}"
+        for name, why in problems.items()
+    ]
+    return Draft(
+        kind=APPLIED,
+        external_id=f"config/{new_id()}",
+        revision="1",
+        revised_at=at,
+        occurred_at=at,
+        title=title,
+        summary="\n".join([f"By {by}.", *changed.lines(), *faults]),
+        severity=Severity.MEDIUM if problems else None,
+        attributes={"by": by, "problems": dict(problems)},
+    )
+
+
+async def _judge_anew(store: Store, config: Config, plan: Plan) -> None:
+    roles = roles_digest(config)
     async with store.read() as connection:
         before = await applied(connection, "roles")
-    if before is not None and before != roles:
+    if before == roles:
+        return
+    if before is not None:
         await rescore(store, plan.router)
     async with store.write() as connection:
-        await apply(connection, "roles", roles, at)
-    return Snapshot(config, plan, at)
+        await apply(connection, "roles", roles, await clock(connection))
 
 
 def fingerprint(source: SourceConfig) -> str:
     """Tell two configurations of a source apart without keeping its secrets."""
-    return _digest([source.kind, source.connector.model_dump()])
+    return _digest([source.kind, source.every, source.connector.model_dump()])
 
 
-def _fingerprint(endpoint: EndpointConfig) -> str:
-    return _digest([str(endpoint.url), endpoint.secret])
+def _fingerprint(endpoint: EndpointConfig) -> str | None:
+    return None if endpoint.secret is None else _digest([str(endpoint.url), endpoint.secret])
+
+
+def roles_digest(config: Config) -> str:
+    return _digest([role.model_dump() for role in config.roles.values()])
 
 
 def _digest(settings: object) -> str:
@@ -78,12 +193,13 @@ def _written(value: object) -> object:
     return value.get_secret_value() if isinstance(value, SecretStr) else repr(value)
 
 
-def _targets(config: Config, ids: dict[str, str]) -> dict[str, list[Target]]:
+def plan_of(config: Config, ids: Mapping[str, str]) -> Plan:
+    """Make a configuration ready for use; `ids` are those of its endpoints."""
     targets: dict[str, list[Target]] = {}
     for one in config.endpoints.values():
         least = _least(one, config)
         targets.setdefault(one.role, []).append(Target(ids[one.name], one.kinds, least))
-    return targets
+    return Plan(Router(config.roles), targets, config.keeps)
 
 
 def _least(endpoint: EndpointConfig, config: Config) -> float:

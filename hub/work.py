@@ -45,15 +45,17 @@ async def work(runtime: Runtime, sender: Sender) -> None:
             return await next_poll_in(connection, list(runtime.config.sources))
 
     async def poll(standing: Standing) -> None:
-        snapshot = runtime.snapshot
-        source = snapshot.config.sources[standing.name]
-        await runtime.poller.poll(source, standing, snapshot.plan)
+        source = runtime.config.sources.get(standing.name)
+        if source is None:  # it went between the claim and now
+            await runtime.poller.give_back(standing)
+        else:
+            await runtime.poller.poll(source, standing, lambda: runtime.snapshot.plan)
 
     async def claim_sends(room: int) -> list[Delivery]:
         async with runtime.store.write() as connection:
             return await claim_deliveries(
                 connection,
-                list(runtime.config.endpoints),
+                runtime.config.sendable,
                 await clock(connection),
                 LEASE,
                 room,
@@ -62,10 +64,14 @@ async def work(runtime: Runtime, sender: Sender) -> None:
 
     async def due_sends() -> timedelta | None:
         async with runtime.store.read() as connection:
-            return await next_delivery_in(connection, list(runtime.config.endpoints))
+            return await next_delivery_in(connection, runtime.config.sendable)
 
     async def send(delivery: Delivery) -> None:
-        await sender.attempt(delivery, runtime.config.endpoints[delivery.endpoint])
+        endpoint = runtime.config.endpoints.get(delivery.endpoint)
+        if endpoint is None or endpoint.secret is None:  # it went between the claim and now
+            await sender.give_back(delivery)
+        else:
+            await sender.attempt(delivery, endpoint)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(runtime.waker.listen())

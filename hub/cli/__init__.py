@@ -12,6 +12,7 @@ from hub.cli import (
     demo,
     init,
     keys,
+    reload,
     retain,
     serve,
     sources,
@@ -54,6 +55,7 @@ app.add_typer(keys.app, name="keys", rich_help_panel=BEGIN)
 app.command(rich_help_panel=RUN)(demo.demo)
 app.command(rich_help_panel=RUN)(serve.serve)
 app.command(rich_help_panel=RUN)(serve.worker)
+app.command(rich_help_panel=RUN)(reload.reload)
 app.command(rich_help_panel=RUN)(sync.sync)
 app.command(rich_help_panel=LOOK)(sources.sources)
 app.command(rich_help_panel=LOOK)(trace.trace)

@@ -1,7 +1,6 @@
 """`hub check`: reads hub.toml as the hub would, and says what is wrong or what it found."""
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: `hub --help` is quick
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub.cli import prepare
@@ -35,26 +34,8 @@ def check(json: AsJson = False) -> None:
 
 def _checked(settings: "Settings") -> "Config":
     config = prepare.config(settings)
-    if endpoints := [one for one in config.endpoints.values() if one.select is not None]:
-        _check_selections(settings.config, endpoints)
+    prepare.accept(settings.config)(config)
     return config
-
-
-def _check_selections(file: Path, endpoints: list["EndpointConfig"]) -> None:
-    """Check what endpoints select. Raises ConfigError with the line of the first wrong one."""
-    from hub.graphql.render import check_selections
-    from hub.graphql.schema import make_schema
-    from hub.toml import place_of
-
-    schema = make_schema()
-    for endpoint in endpoints:
-        try:
-            check_selections(schema, [endpoint])
-        except ConfigError as error:
-            path = ("endpoints", endpoint.name, "select")
-            said = error.message.removeprefix(f"{'.'.join(path)}: ")
-            place = place_of(file.read_text(), str(file))
-            raise place.error(path, said, error.suggestion) from None
 
 
 def _warnings(settings: "Settings") -> list[str]:

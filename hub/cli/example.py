@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 
 from hub.cli.form import Setting, about, form
-from hub.config import default_roles
 from hub.connector import Connector
+from hub.roles import default_roles
 
 WIDTH = 98
 

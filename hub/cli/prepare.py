@@ -3,10 +3,14 @@
 
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from hub.errors import ConfigError
 
 if TYPE_CHECKING:
     from hub.config import Config
+    from hub.renewal import Accept
     from hub.settings import Settings
     from hub.store import Store
 
@@ -33,6 +37,30 @@ def config(read: "Settings") -> "Config":
     from hub.settings import environment
 
     return load_config(read.config, environment())
+
+
+def accept(file: Path) -> "Accept":
+    """Give what checks the endpoints' selections, and says the line of the first wrong one."""
+
+    def check(read: "Config") -> None:
+        endpoints = [one for one in read.endpoints.values() if one.select is not None]
+        if not endpoints:
+            return  # and the schema, which takes its time, need not be made
+        from hub.graphql.render import check_selections
+        from hub.graphql.schema import make_schema
+        from hub.toml import place_of
+
+        schema = make_schema()
+        for endpoint in endpoints:
+            try:
+                check_selections(schema, [endpoint])
+            except ConfigError as error:
+                path = ("endpoints", endpoint.name, "select")
+                said = error.message.removeprefix(f"{'.'.join(path)}: ")
+                place = place_of(file.read_text(), str(file))
+                raise place.error(path, said, error.suggestion) from None
+
+    return check
 
 
 @asynccontextmanager

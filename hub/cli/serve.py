@@ -26,7 +26,7 @@ def serve(host: Host = None, port: Port = None) -> None:
 
     settings = prepare.settings(host=host, port=port)
     set_up_logs(settings.log_level, settings.log_format)
-    app = make_app(settings, prepare.config(settings))
+    app = make_app(settings)
     with listener(settings.host, settings.port) as socket:
         serve_app(app, socket, verbose=settings.log_level == "DEBUG")
 
@@ -49,6 +49,6 @@ def worker(
             "a worker is for many processes, and HUB_REDIS is not set",
             "Set HUB_REDIS, also for `hub serve`; without it `hub serve` polls and delivers itself",
         )
-    app = make_app(settings, prepare.config(settings), worker=True)
+    app = make_app(settings, worker=True)
     with listener(settings.host, settings.port) as socket:
         serve_app(app, socket, name="A worker", verbose=settings.log_level == "DEBUG")

@@ -44,7 +44,7 @@ def serve_app(
     server = _Told(app, name, config)
 
     async def run() -> None:
-        with ended_by_signals(server):
+        with ended_by_signals(server), reloaded_by_hangup(app.state.reload):
             async with app.router.lifespan_context(app):
                 await server.serve([listening])
 
@@ -75,6 +75,20 @@ def ended_by_signals(server: uvicorn.Server) -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def reloaded_by_hangup(asked: asyncio.Event) -> Generator[None]:
+    """Let SIGHUP ask for the configuration to be read anew, also while the hub still starts."""
+    if not hasattr(signal, "SIGHUP"):  # Windows has none: `hub reload` does the same
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
 
 
 def listener(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ class _Source:
     name: str
     connector: str
     state: "State"
+    problem: str | None
     lag_seconds: float | None
     last_success_at: datetime | None
     last_error: str | None
@@ -60,6 +61,7 @@ async def _read(settings: "Settings") -> list[_Source]:
             name=one.name,
             connector=one.connector,
             state=one.state,
+            problem=one.problem,
             lag_seconds=round((at - one.last_success_at).total_seconds(), 1)
             if one.last_success_at
             else None,
@@ -109,6 +111,10 @@ def _show(found: list[_Source]) -> None:
         columns.append("unread")
         for row, one in zip(rows, found, strict=True):
             row.append(one.quarantined)
+    if any(one.problem for one in found):
+        columns.append("configuration")
+        for row, one in zip(rows, found, strict=True):
+            row.append(one.problem and f"the one before: {one.problem}")
     if any(one.last_error for one in found):
         columns.append("last error")
         for row, one in zip(rows, found, strict=True):

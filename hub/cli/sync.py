@@ -50,13 +50,12 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
     from hub.poll import Report
     from hub.runtime import open_runtime
 
-    config = prepare.config(settings)
-    if name not in config.sources:
-        there_are = ", ".join(config.sources) or "none"
-        raise ConfigError(
-            f"no source named {name!r} in {settings.config}", f"There are: {there_are}"
-        )
-    async with open_runtime(settings, config) as runtime, asyncio.TaskGroup() as tasks:
+    async with open_runtime(settings, by="hub sync") as runtime, asyncio.TaskGroup() as tasks:
+        if name not in runtime.config.sources:
+            there_are = ", ".join(runtime.config.sources) or "none"
+            raise ConfigError(
+                f"no source named {name!r} in {settings.config}", f"There are: {there_are}"
+            )
         polls: list[Report] = []
         beside = [
             tasks.create_task(runtime.poller.beat()),
@@ -65,7 +64,7 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
         while (standing := await _claim(runtime, name)) is not None:
             polls.append(Report())
             await runtime.poller.poll(
-                config.sources[name], standing, runtime.snapshot.plan, polls[-1]
+                runtime.config.sources[name], standing, lambda: runtime.snapshot.plan, polls[-1]
             )
             if not polls[-1].more:
                 break

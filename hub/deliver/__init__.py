@@ -110,9 +110,15 @@ class Sender:
         tried = _tried(delivery, at, sent=sent)
         return await self._done(delivery, tried, DeliveryState.DELIVERED, rendered)
 
+    async def give_back(self, delivery: Delivery) -> None:
+        """Leave a claimed delivery to whoever can send it."""
+        async with self.store.write() as connection:
+            await give_back(connection, delivery)
+
     async def _send(
         self, endpoint: EndpointConfig, delivery: Delivery, body: bytes, at: datetime
     ) -> Sent:
+        assert endpoint.secret is not None, "only what this process can sign is claimed"
         signature = sign([endpoint.secret.get_secret_value()], delivery.id, at, body)
         headers = {
             **endpoint.headers,

@@ -14,8 +14,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Self
 
-from hub.config import default_roles
 from hub.errors import ConfigError
+from hub.roles import default_roles
 from hub.signals import now
 from hub.signing import new_secret
 from hub.store.keys import new_key

@@ -29,6 +29,10 @@ class Source(Node):
     name: str = strawberry.field(description="Its name in hub.toml.")
     connector: str = strawberry.field(description="The product it reads.")
     state: State = strawberry.field(description="Its health.")
+    problem: str | None = strawberry.field(
+        description="Why its newest configuration is not in force, in words; it goes on with the "
+        "one before. Null while there is no such problem."
+    )
     last_success_at: datetime | None = strawberry.field(
         description="When it was last read to the end."
     )
@@ -111,6 +115,7 @@ def source_type(standing: Standing) -> Source:
         name=standing.name,
         connector=standing.connector,
         state=standing.state,
+        problem=standing.problem,
         last_success_at=standing.last_success_at,
         last_error=standing.last_error,
         last_error_at=standing.last_error_at,

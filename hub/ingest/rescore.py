@@ -1,18 +1,20 @@
 """Judges what is stored anew after the roles have changed, newest first, quietly."""
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
+from hub.access import Always
 from hub.route import Router
 from hub.signals import Signal, now
-from hub.store import Store
+from hub.store import Connection, Store, log
 from hub.store.relevance import (
     day_of,
     outcomes_of,
     relevance_seqs,
     save_relevance,
 )
-from hub.store.signals import recent
+from hub.store.signals import by_ids, recent
 from hub.store.turns import among_writers
 
 WINDOW = timedelta(days=30)
@@ -27,25 +29,48 @@ async def rescore(store: Store, router: Router) -> int:
     while True:
         async with store.write() as connection:
             await among_writers(connection)
+            await log.hold(connection)
             signals: list[Signal] = await recent(connection, since, after, BATCH)
             if not signals:
                 break
-            ids = [signal.id for signal in signals]
-            seqs = await relevance_seqs(connection, ids)
-            sent = await outcomes_of(connection, ids)
-            rows = [
-                (
-                    signal.id,
-                    day_of(signal.occurred_at, signal.received_at),
-                    seqs[signal.id],
-                    relevance.quiet(sent.get((signal.id, relevance.role))),
-                )
-                for signal in signals
-                for relevance in router.audience(signal)
-                if signal.id in seqs
-            ]
-            await save_relevance(connection, rows, replaced=ids)
+            await _judge(connection, signals, router)
         judged += len(signals)
         after = (signals[-1].occurred_at, signals[-1].id)
     logger.info("roles changed: judged anew", extra={"signals": judged})
     return judged
+
+
+async def rescore_after(store: Store, router: Router, seq: int) -> None:
+    """Judge anew what the log has had since a number, and not what comes after this call."""
+    end = None
+    while True:
+        async with store.write() as connection:
+            await among_writers(connection)
+            head = await log.hold(connection)
+            end = head if end is None else end
+            changes = await log.after(connection, seq, BATCH) if seq < end else []
+            if not changes:
+                return
+            ids = {change.signal_id for change in changes}
+            signals = await by_ids(connection, ids, Always())
+            await _judge(connection, list(signals.values()), router)
+        seq = changes[-1].seq
+
+
+async def _judge(connection: Connection, signals: Sequence[Signal], router: Router) -> None:
+    """Replace what was decided. The log is held: nobody stores a newer version meanwhile."""
+    ids = [signal.id for signal in signals]
+    seqs = await relevance_seqs(connection, ids)
+    sent = await outcomes_of(connection, ids)
+    rows = [
+        (
+            signal.id,
+            day_of(signal.occurred_at, signal.received_at),
+            seqs[signal.id],
+            relevance.quiet(sent.get((signal.id, relevance.role))),
+        )
+        for signal in signals
+        for relevance in router.audience(signal)
+        if signal.id in seqs
+    ]
+    await save_relevance(connection, rows, replaced=ids)

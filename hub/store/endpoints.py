@@ -1,42 +1,58 @@
 """Where deliveries go: the endpoints of hub.toml, and whether they work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import new_id
-from hub.store.identities import insert_new
 from hub.store.tables import EndpointRow, table
 
 _ENDPOINTS = table(EndpointRow)
 
 
-async def declare_endpoints(
-    connection: AsyncConnection, declared: Mapping[str, tuple[str, str]], at: datetime
-) -> dict[str, str]:
-    """Make hub.toml's endpoints known (name -> role, fingerprint); give their ids by name.
+@dataclass(frozen=True, slots=True)
+class DeclaredEndpoint:
+    """An endpoint as hub.toml has it. `fingerprint`: None where its secret is not known here."""
 
-    One that was disabled works again when its fingerprint changes: somebody has mended it.
+    name: str
+    role: str
+    fingerprint: str | None
+
+
+async def declare_endpoints(
+    connection: AsyncConnection, declared: Iterable[DeclaredEndpoint], at: datetime
+) -> set[str]:
+    """Make hub.toml's endpoints known; name those whose address or secret changed.
+
+    One that was disabled works again then: somebody has mended it.
     """
-    rows = [
-        {"id": new_id(), "name": name, "role": role, "fingerprint": print_, "created_at": at}
-        for name, (role, print_) in sorted(declared.items())
-    ]
-    if rows:
-        await connection.execute(insert_new(connection, EndpointRow), rows)
-    for name, (role, print_) in declared.items():
-        this = update(EndpointRow).where(col(EndpointRow.name) == name)
-        await connection.execute(
-            this.where(col(EndpointRow.fingerprint) != print_).values(
-                fingerprint=print_, disabled_at=None, disabled_why=None
-            )
-        )
-        await connection.execute(this.values(role=role))
-    known = await connection.execute(select(_ENDPOINTS.c.name, _ENDPOINTS.c.id))
-    return {row.name: row.id for row in known if row.name in declared}
+    rows = {row.name: row for row in await connection.execute(select(_ENDPOINTS))}
+    changed: set[str] = set()
+    for one in sorted(declared, key=lambda one: one.name):
+        old = rows.get(one.name)
+        values: dict[str, Any] = {"role": one.role}
+        if old is None or one.fingerprint not in {None, old.fingerprint}:
+            changed.add(one.name)
+            values |= {"fingerprint": one.fingerprint or ""}
+            values |= {"disabled_at": None, "disabled_why": None}
+        if old is None:
+            row = {"id": new_id(), "name": one.name, "created_at": at, **values}
+            await connection.execute(insert(EndpointRow).values(row))
+        elif one.name in changed or old.role != one.role:
+            this = update(EndpointRow).where(col(EndpointRow.name) == one.name)
+            await connection.execute(this.values(values))
+    return changed
+
+
+async def endpoint_ids(connection: AsyncConnection) -> dict[str, str]:
+    """Give the id of every endpoint that was ever declared, by name."""
+    rows = await connection.execute(select(_ENDPOINTS.c.name, _ENDPOINTS.c.id))
+    return {row.name: row.id for row in rows}
 
 
 async def disable_endpoint(connection: AsyncConnection, name: str, why: str, at: datetime) -> None:

@@ -49,6 +49,16 @@ async def take_numbers(connection: AsyncConnection, count: int) -> int:
     return last - count + 1
 
 
+async def hold(connection: AsyncConnection) -> int:
+    """Give the newest number, and keep others from taking one until this transaction ends.
+
+    Every writer that takes numbers and touches rows that others touch too begins here or takes
+    the number first: always in this order, so that no two wait for each other.
+    """
+    wanted = select(col(LogHead.seq)).where(col(LogHead.id) == 1).with_for_update()
+    return (await connection.execute(wanted)).scalar_one()
+
+
 async def append(connection: AsyncConnection, changes: Sequence[Change]) -> None:
     rows = [
         {

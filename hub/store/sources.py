@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, insert, literal, or_, select, tuple_, update
+from sqlalchemy import case, func, literal, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.access import Condition
 from hub.signals import new_id
 from hub.store.clock import clock
-from hub.store.identities import insert_new
 from hub.store.tables import QuarantineRow, SignalRow, SourceRow, table
 from hub.store.visible import compile_condition
 
@@ -44,73 +43,12 @@ class Standing:
     next_poll_at: datetime | None
     lease: str | None
     lease_until: datetime | None
+    problem: str | None
     failures: int
     last_attempt_at: datetime | None
     last_success_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
-
-
-async def declare(
-    connection: AsyncConnection,
-    name: str,
-    connector: str,
-    fingerprint: str,
-    notify_after: datetime | None,
-    at: datetime,
-) -> None:
-    """Make hub.toml's source known. An old one keeps its cursor whatever else has changed."""
-    old = (await connection.execute(select(_SOURCES).where(_SOURCES.c.name == name))).first()
-    if old is None:
-        await connection.execute(
-            insert(SourceRow).values(
-                name=name,
-                connector=connector,
-                fingerprint=fingerprint,
-                state=State.WAITING,
-                cursor={},
-                added_at=at,
-                notify_after=notify_after or at,
-                next_poll_at=at,
-                failures=0,
-            )
-        )
-        return
-    changes: dict[str, Any] = {"connector": connector, "fingerprint": fingerprint}
-    if notify_after is not None:
-        changes["notify_after"] = notify_after
-    if old.state == State.REMOVED:
-        state = State.OK if old.last_success_at else State.WAITING
-        changes |= {"state": state, "failures": 0, "next_poll_at": at}
-    elif old.fingerprint != fingerprint:
-        changes["next_poll_at"] = at  # what kept it from working may be mended
-    await connection.execute(update(SourceRow).where(col(SourceRow.name) == name).values(changes))
-
-
-async def declare_hub(connection: AsyncConnection, name: str, at: datetime) -> None:
-    """Make the source of the hub's own and people's signals known; nobody polls it."""
-    await connection.execute(
-        insert_new(connection, SourceRow),
-        [
-            {
-                "name": name,
-                "connector": name,
-                "fingerprint": "",
-                "state": State.OK,
-                "cursor": {},
-                "added_at": at,
-                "notify_after": at,
-                "failures": 0,
-            }
-        ],
-    )
-
-
-async def remove_others(connection: AsyncConnection, names: list[str]) -> None:
-    """Mark the sources that hub.toml no longer names."""
-    await connection.execute(
-        update(SourceRow).where(col(SourceRow.name).not_in(names)).values(state=State.REMOVED)
-    )
 
 
 async def claim_due(
@@ -180,9 +118,15 @@ async def prolong(
     connection: AsyncConnection, leases: Mapping[str, str], lease_until: datetime
 ) -> None:
     """Hold leases (by source) a while longer; those that are no longer ours stay as they are."""
+    ours = (
+        select(_SOURCES.c.name)
+        .where(tuple_(_SOURCES.c.name, _SOURCES.c.lease).in_(list(leases.items())))
+        .order_by(_SOURCES.c.name)
+        .with_for_update()
+    )
     await connection.execute(
         update(SourceRow)
-        .where(tuple_(col(SourceRow.name), col(SourceRow.lease)).in_(list(leases.items())))
+        .where(col(SourceRow.name).in_(ours.scalar_subquery()))
         .values(lease_until=lease_until)
     )
 
@@ -193,8 +137,14 @@ async def settle(
     """Record how a poll ended and give the lease back; a late one changes nothing.
 
     A poll that was asked for meanwhile stays due: this one may have begun too early to see it.
+    A source that hub.toml no longer names stays removed.
     """
     changes = dict(outcome)
+    if "state" in changes:
+        state = _SOURCES.c.state
+        changes["state"] = case(
+            (state == State.REMOVED, state), else_=literal(changes["state"], state.type)
+        )
     if "next_poll_at" in changes:
         due = _SOURCES.c.next_poll_at
         changes["next_poll_at"] = case(
@@ -275,6 +225,7 @@ def read_standing(row: Any) -> Standing:
         next_poll_at=row.next_poll_at,
         lease=row.lease,
         lease_until=row.lease_until,
+        problem=row.problem,
         failures=row.failures,
         last_attempt_at=row.last_attempt_at,
         last_success_at=row.last_success_at,

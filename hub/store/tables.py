@@ -283,10 +283,14 @@ class AppliedRow(SQLModel, table=True):
 
 
 class SnapshotRow(SQLModel, table=True):
-    """A configuration that was put in force, never changed: names of secrets, not values."""
+    """A configuration that was put in force, never changed: names of secrets, not values.
+
+    `seq` is its line in the log: the newest is the one that was committed last.
+    """
 
     __tablename__: ClassVar[Any] = "snapshots"
     id: str = text(key=True)
+    seq: int = Field(sa_column=Column(BigInteger, nullable=False, unique=True))
     digest: str = text()
     by: str = text()
     at: datetime = when()

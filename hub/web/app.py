@@ -1,5 +1,6 @@
 """The web application: opens the runtime, runs the work, serves every path."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from hub.config import Config
 from hub.deliver import Sender
 from hub.errors import StoreUnavailable
+from hub.follow import follow_configuration, reload_when_asked
 from hub.graphql.render import Renderer, check_selections
 from hub.graphql.schema import make_schema
 from hub.graphql.transports import GraphQL
@@ -68,13 +70,16 @@ def make_app(
     names. Raises ConfigError here or when it starts.
     """
     works = worker or settings.redis is None
+    by = "hub worker" if worker else "hub serve"
     signer = session_signer(settings)
     schema = make_schema()
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:
-        async with open_runtime(settings, config) as runtime:
-            check_selections(schema, list(runtime.config.endpoints.values()))
+        def accept(config: Config) -> None:
+            check_selections(schema, list(config.endpoints.values()))
+
+        async with open_runtime(settings, config, by=by, accept=accept) as runtime:
             tail = Tail(_log_of(runtime), _head_of(runtime), runtime.bus)
             await tail.start()
             doorkeeper = Doorkeeper(runtime.store, signer)
@@ -90,12 +95,17 @@ def make_app(
             app.state.tail = tail
             app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins)
             app.state.sessions = sessions
-            loops = [tail.run(), *([work(runtime, sender)] if works else [])]
+            loops = [
+                tail.run(),
+                follow_configuration(runtime, tail),
+                reload_when_asked(runtime, app.state.reload, "SIGHUP", accept),
+                *([work(runtime, sender)] if works else []),
+            ]
             async with beside(*loops) as app.state.loops:
                 app.state.draining = False
                 yield
 
-    return Starlette(
+    app = Starlette(
         lifespan=lifespan,
         exception_handlers={StoreUnavailable: health.away, Exception: broken},
         middleware=[
@@ -105,6 +115,8 @@ def make_app(
         ],
         routes=PROBES if worker else [*PROBES, *_doors()],
     )
+    app.state.reload = asyncio.Event()  # set it, and the file is read anew
+    return app
 
 
 PROBES = [

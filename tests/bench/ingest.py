@@ -71,7 +71,7 @@ class Pipeline:
 async def pipeline(into: Filled) -> AsyncGenerator[Pipeline]:
     """Open the pipeline as a poller does: with the roles' judge and the lease of every source."""
     async with open_store(into.url) as store:
-        plan = (await put_in_force(store, _config())).plan
+        plan = (await put_in_force(store, _config())).snapshot.plan
         claims = await _claims(store)
         yield Pipeline(into, store, plan, claims)
         async with store.write() as connection:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import secrets
 from tests.cli import ROOT
 from tests.crash.planted import Crash
 from tests.engines import end_with_parent
@@ -35,7 +36,7 @@ class Home:
     settings: dict[str, str]
 
     def furnish(self, toml: str) -> None:
-        (self.path / "hub.toml").write_text("[hub]\ndefault_roles = false\n" + toml)
+        secrets.write(self.path, "[hub]\ndefault_roles = false\n" + toml)
         package = self.path / "packages" / "crash_connectors-1.dist-info"
         package.mkdir(parents=True)
         (package / "METADATA").write_text(METADATA)

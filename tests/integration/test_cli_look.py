@@ -19,6 +19,7 @@ from hub.signals import now
 from hub.signing import new_secret
 from hub.store import open_store
 from hub.store.sources import State, claim_one, settle, standings
+from tests import secrets
 from tests.cli import Done, Folder, Here, in_this_process
 from tests.integration.test_deliveries import Receiver
 from tests.running import until
@@ -57,10 +58,11 @@ class Desk:
         settings = {"connector": "zendesk", **self.twin.settings(vendor), **more}
         lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
         endpoint = f'role = "support"\nurl = "{hook}/hook"\nsecret = "{new_secret()}"\n'
-        self.folder.write(
+        secrets.write(
+            self.folder.path,
             "[sources.tickets]\nnotify_after = 2020-01-01T00:00:00Z\n"
             + "\n".join(lines)
-            + f"\n[endpoints.desk]\n{endpoint}"
+            + f"\n[endpoints.desk]\n{endpoint}",
         )
 
 
@@ -224,7 +226,7 @@ async def test_trace_tells_the_whole_journey(folder: Folder, here: Here) -> None
         assert f"desk (support), change {seq}: delivered at try 2" in told.out
         assert f"webhook-id {webhook_id}" in told.out
 
-        assert (await at.hub("trace", id_[:9].upper(), "--json")).json == journey
+        assert (await at.hub("trace", id_[:23].upper(), "--json")).json == journey
         for of_one_change in (event_id, webhook_id):
             told = await at.hub("trace", of_one_change, "--json")
             assert [it["id"] for it in told.json["deliveries"]] == [webhook_id]
@@ -242,7 +244,9 @@ async def test_tables_fit_the_terminal(folder: Folder, here: Here) -> None:
     async with desk(folder, here) as at:
         at.twin.emit({"subject": "A title of a good many words, " * 8, "priority": "urgent"})
         await at.hub("sync", "tickets")
-        [id_] = re.findall(r'"id": "(\S+)"', (await at.hub("trace", "0", "--json")).out)[:1]
+        async with open_store(folder.environment["HUB_DATABASE"]) as store, store.read() as reading:
+            rows = await reading.exec_driver_sql("SELECT id FROM signals WHERE source = 'tickets'")
+            [id_] = rows.scalars()
         for words in (["sources"], ["trace", id_], ["check"], ["connectors", "list"]):
             text = await in_terminal(folder, words, columns=80)
             assert "\x1b[" in text, "a terminal gets colours"

@@ -46,9 +46,10 @@ async def test_it_refuses_to_start_with_a_command_or_a_remedy(folder: Folder) ->
     (await folder.hub("serve")).said(2, "hub.toml:2: sources.a.connector", "zendesk")
     folder.write(
         '[endpoints.e]\nrole = "sales"\nurl = "https://e.example"\n'
-        'secret = "whsec_aGVsbG8="\nselect = "id titel"\n'
+        'secret = "${E}"\nselect = "id titel"\n'
     )
-    (await folder.hub("serve", "--port", "0")).said(2, "endpoints.e.select", "titel")
+    wrong = await folder.hub("serve", "--port", "0", E="whsec_aGVsbG8=")
+    wrong.said(2, "endpoints.e.select", "titel")
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])

@@ -15,7 +15,7 @@ from hub.route import Router
 from hub.signals import ChangeType, Outcome, Status
 from hub.store import Store, log, open_store
 from hub.store.deliveries import deliveries
-from hub.store.endpoints import declare_endpoints
+from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
 from hub.store.migrate import migrate
 from hub.store.quarantine import quarantined
 from hub.store.relevance import relevance_of
@@ -52,7 +52,8 @@ async def store(database_url: str) -> AsyncGenerator[Store]:
 @pytest.fixture
 async def plan(store: Store) -> Plan:
     async with store.write() as connection:
-        ids = await declare_endpoints(connection, {"sales-bot": ("sales", "")}, T0)
+        await declare_endpoints(connection, [DeclaredEndpoint("sales-bot", "sales", "")], T0)
+        ids = await endpoint_ids(connection)
     target = Target(ids["sales-bot"], frozenset({"sales.*"}), 0.5)
     return Plan(Router(read_config("", {}).roles), {"sales": [target]})
 

@@ -18,7 +18,7 @@ from hub.store.deliveries import (
     prolong_deliveries,
     settle_delivery,
 )
-from hub.store.endpoints import declare_endpoints
+from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
 from tests.running import migrated, until
 
 ENDED = timedelta(seconds=-1)
@@ -26,7 +26,8 @@ ENDED = timedelta(seconds=-1)
 
 async def due_delivery(store: Store) -> None:
     async with store.write() as connection:
-        ids = await declare_endpoints(connection, {"bot": ("sales", "print")}, now())
+        await declare_endpoints(connection, [DeclaredEndpoint("bot", "sales", "print")], now())
+        ids = await endpoint_ids(connection)
         await add_deliveries(connection, [(ids["bot"], "signal", 1)], now())
 
 

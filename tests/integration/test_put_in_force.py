@@ -30,6 +30,10 @@ async def store(database_url: str) -> AsyncGenerator[Store]:
         yield store
 
 
+async def put(store: Store, config: Config) -> Snapshot:
+    return (await put_in_force(store, config)).snapshot
+
+
 async def alert(store: Store, snapshot: Snapshot, number: int, **changes: Any) -> str:
     given: dict[str, Any] = {
         "kind": "ops.alert.firing",
@@ -51,11 +55,11 @@ async def outcomes(store: Store, id_: str) -> dict[str, Outcome]:
 
 
 async def test_a_new_role_finds_the_past_judged_and_gets_nothing_pushed(store: Store) -> None:
-    before = await put_in_force(store, read_config("", {}))
+    before = await put(store, read_config("", {}))
     recent = await alert(store, before, 1)
     long_ago = now() - timedelta(days=90)
     old = await alert(store, before, 2, occurred_at=long_ago)
-    after = await put_in_force(store, read_config(OPS + ENDPOINT, {}))
+    after = await put(store, read_config(OPS + ENDPOINT, {}))
     assert (await outcomes(store, recent))["ops"] is Outcome.HISTORY
     assert "ops" not in await outcomes(store, old), "beyond the 30 days that are judged anew"
     async with store.read() as connection:
@@ -68,7 +72,7 @@ async def test_a_new_role_finds_the_past_judged_and_gets_nothing_pushed(store: S
 
 
 async def test_many_signals_are_judged_anew_in_batches(store: Store) -> None:
-    before = await put_in_force(store, read_config("", {}))
+    before = await put(store, read_config("", {}))
     at = now()
     drafts = [
         Draft(
@@ -91,7 +95,7 @@ async def test_many_signals_are_judged_anew_in_batches(store: Store) -> None:
 
 
 async def test_what_was_sent_stays_sent_and_a_role_that_goes_is_forgotten(store: Store) -> None:
-    before = await put_in_force(store, read_config(OPS, {}))
+    before = await put(store, read_config(OPS, {}))
     one = await alert(store, before, 1)
     assert (await outcomes(store, one))["ops"] is Outcome.SENT
     await put_in_force(store, read_config(OPS + "[roles.ops]\nthreshold = 0.6\n", {}))

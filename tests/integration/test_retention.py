@@ -25,7 +25,7 @@ from hub.store.deliveries import (
     claim_deliveries,
     settle_delivery,
 )
-from hub.store.endpoints import declare_endpoints
+from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
 from hub.store.migrate import migrate
 from hub.store.tables import (
     AccountKeyRow,
@@ -81,7 +81,8 @@ async def store(database_url: str) -> AsyncGenerator[Store]:
 
 async def plan(store: Store) -> Plan:
     async with store.write() as connection:
-        ids = await declare_endpoints(connection, {"bot": ("sales", "")}, now())
+        await declare_endpoints(connection, [DeclaredEndpoint("bot", "sales", "")], now())
+        ids = await endpoint_ids(connection)
     target = Target(ids["bot"], frozenset({"*"}), 0.5)
     return Plan(Router(read_config("", {}).roles), {"sales": [target]})
 

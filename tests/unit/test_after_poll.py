@@ -28,6 +28,7 @@ def standing(failures: int = 0) -> Standing:
         next_poll_at=T0,
         lease="l",
         lease_until=T0,
+        problem=None,
         failures=failures,
         last_attempt_at=T0,
         last_success_at=T0,

@@ -71,7 +71,9 @@ def test_secrets_come_from_the_environment_and_stay_out_of_sight() -> None:
     secret = "${TOKEN}"
     """
     config = read_config(text, {"TOKEN": "whsec_aGlkZGVu"})
-    assert config.endpoints["bot"].secret.get_secret_value() == "whsec_aGlkZGVu"
+    secret = config.endpoints["bot"].secret
+    assert secret is not None
+    assert secret.get_secret_value() == "whsec_aGlkZGVu"
     assert "aGlkZGVu" not in repr(config)
 
 

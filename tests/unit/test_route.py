@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.config import default_roles, read_config
+from hub.config import read_config
 from hub.kinds import KINDS, Department, Severity, kind_info, matches_kind
+from hub.roles import default_roles
 from hub.route import Router
 from hub.signals import Account, Classification, Origin, Outcome, Relevance, Signal, Status
 

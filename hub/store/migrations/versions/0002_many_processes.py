@@ -20,12 +20,14 @@ def upgrade() -> None:
     op.create_table(
         "snapshots",
         sa.Column("id", TEXT, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("digest", TEXT, nullable=False),
         sa.Column("by", TEXT, nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("tables", JsonText(), nullable=False),
         sa.Column("problems", JsonText(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("seq"),
     )
     op.create_table(
         "budgets",
