@@ -22,7 +22,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not live and not browser and not faults" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (live or browser or faults or long)" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format
@@ -70,7 +70,7 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench crash faults live browser
+.PHONY: bench crash faults live browser long
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
@@ -87,6 +87,9 @@ live: $(READY) ## Against real third-party systems, which are installed and star
 
 browser: $(READY) ## The dashboard in Debian's chromium
 	@$(BIN)/pytest -m browser $(ARGS)
+
+long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
+	@$(BIN)/pytest -m long $(ARGS)
 
 ##@ Help
 .PHONY: help
