@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from hub import metrics
+from hub import metrics, traces
 from hub.bus import Bus
 from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Api, Draft, Page
@@ -94,7 +94,8 @@ class Poller:
         report = report or Report()
         timed = metrics.timed(metrics.poll_seconds.labels(source.name))
         said = about(source=source.name, lease=standing.lease)
-        with self._held.hold(source.name, standing.lease), timed, said:
+        traced = traces.span("poll", source=source.name, connector=source.kind)
+        with self._held.hold(source.name, standing.lease), timed, said, traced as spanned:
             try:
                 await self._pages(source, standing, plan, report)
             except SourceError as error:
@@ -110,6 +111,9 @@ class Poller:
                 report.error = SourceMisbehaved(
                     f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
                 )
+            spanned.tell(pages=report.pages, signals=report.signals)
+            if report.error is not None:
+                spanned.fail(report.error)
             await self._settle(source, standing, plan, report)
         metrics.polls.labels(source.name, _outcome(report.error)).inc()
         return report
@@ -144,7 +148,8 @@ class Poller:
                         f"the cursor did not move between two pages of {source.name}"
                     )
                 if page.drafts or page.bad or page.cursor != cursor:
-                    with metrics.timed(metrics.page_seconds):
+                    traced = traces.span("ingest", page=report.pages, drafts=len(page.drafts))
+                    with metrics.timed(metrics.page_seconds), traced:
                         done = await ingest(self.store, reading, page, plan(), claim=claim)
                     report.signals += len(done.signals)
                     report.seen_before += done.seen_before

@@ -65,3 +65,11 @@ def environment() -> Mapping[str, str]:
     both = in_file | dict(os.environ)
     hide_all(both)
     return both
+
+
+def telemetry() -> Mapping[str, str]:
+    """Give the `OTEL_*` variables; those of `.env` are put where OpenTelemetry looks."""
+    found = {name: value for name, value in environment().items() if name.startswith("OTEL_")}
+    for name, value in found.items():
+        os.environ.setdefault(name, value)
+    return found

@@ -22,12 +22,14 @@ def serve(host: Host = None, port: Port = None) -> None:
     """Run the hub: poll, deliver, serve GraphQL and the dashboard."""
     from hub.cli.server import listener, serve_app
     from hub.logs import set_up_logs
+    from hub.settings import telemetry
+    from hub.traces import sending
     from hub.web.app import make_app
 
     settings = prepare.settings(host=host, port=port)
     set_up_logs(settings.log_level, settings.log_format)
     app = make_app(settings)
-    with listener(settings.host, settings.port) as socket:
+    with listener(settings.host, settings.port) as socket, sending(telemetry()):
         serve_app(app, socket, verbose=settings.log_level == "DEBUG")
 
 
@@ -40,6 +42,8 @@ def worker(
     """Poll and deliver beside other processes: needs HUB_REDIS. Serves probes and /metrics."""
     from hub.cli.server import listener, serve_app
     from hub.logs import set_up_logs
+    from hub.settings import telemetry
+    from hub.traces import sending
     from hub.web.app import make_app
 
     settings = prepare.settings(host=host, port=port)
@@ -50,5 +54,5 @@ def worker(
             "Set HUB_REDIS, also for `hub serve`; without it `hub serve` polls and delivers itself",
         )
     app = make_app(settings, worker=True)
-    with listener(settings.host, settings.port) as socket:
+    with listener(settings.host, settings.port) as socket, sending(telemetry()):
         serve_app(app, socket, name="A worker", verbose=settings.log_level == "DEBUG")

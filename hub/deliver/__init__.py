@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from hub import metrics
+from hub import metrics, traces
 from hub.declared import EndpointConfig
 from hub.deliver.event import cloud_event
 from hub.errors import (
@@ -70,14 +70,17 @@ class Sender:
     async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
         """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
         timed = metrics.timed(metrics.delivery_seconds.labels(delivery.endpoint))
-        said = about(
-            delivery=delivery.id,
-            endpoint=endpoint.name,
-            signal=delivery.signal_id,
-            attempt=delivery.attempt,
-        )
-        with self._held.hold(delivery.id, delivery.attempt), timed, said:
+        facts: dict[str, Any] = {
+            "delivery": delivery.id,
+            "endpoint": endpoint.name,
+            "signal": delivery.signal_id,
+            "attempt": delivery.attempt,
+        }
+        traced = traces.span("deliver", "consumer", delivery.trace, **facts)
+        held = self._held.hold(delivery.id, delivery.attempt)
+        with held, timed, about(**facts), traced as spanned:
             state = await self._attempt(delivery, endpoint)
+            spanned.tell(outcome=state)
         outcome = "failed" if state is DeliveryState.PENDING else state
         metrics.deliveries.labels(delivery.endpoint, outcome).inc()
         return state
@@ -90,7 +93,8 @@ class Sender:
         at = now()
         rendered: Rendered | None = None
         try:
-            rendered = await self.render(endpoint, delivery.signal_id)
+            with traces.span("render"):
+                rendered = await self.render(endpoint, delivery.signal_id)
             if rendered is None:
                 return await self._done(delivery, None, DeliveryState.WITHDRAWN)
             body = cloud_event(rendered.signal, delivery.seq, rendered.data, self.public_url)

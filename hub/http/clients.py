@@ -128,6 +128,7 @@ class Clients:
                     headers=sent,
                     content=body,
                     timeouts=Timeouts(min(SOURCE.connect, timeout), timeout, timeout),
+                    carries_trace=True,
                 ) as response:
                     reply, _ = await read_body(response, LARGEST_REPLY)
             except NoAnswer as error:

@@ -6,6 +6,7 @@ headers and decoders.
 """
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,10 +18,14 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from hub import traces
 from hub.errors import ConfigError
+from hub.hidden import redact
 from hub.http.guard import Guard, host_of, port_of
 from hub.http.names import Resolver, resolve
 from hub.http.words import connect_words, failure_words, timeout_words, tls_words
+
+logger = logging.getLogger(__name__)
 
 
 class NoAnswer(Exception):
@@ -158,11 +163,31 @@ class Pool:
         headers: httpx2.Headers,
         timeouts: Timeouts,
         content: bytes | None = None,
+        carries_trace: bool = False,
     ) -> AsyncGenerator[httpx2.Response]:
         """Ask, and hand on the answer with its body still to be read. Redirects are answers.
 
+        `carries_trace`: who is asked may go on with the trace.
         Raises AddressRefused or NoAnswer, also while the body is read within the block.
         """
+        facts = {"method": method, "host": url.host, "path": redact(url.path)}
+        with traces.span(method, "client", None, **facts, port=port_of(url)) as spanned:
+            if carries_trace and (trace := traces.here()):
+                headers["traceparent"] = trace
+            async with self._exchange(method, url, headers, timeouts, content) as answer:
+                spanned.tell(status=answer.status_code)
+                logger.debug("called", extra={**facts, "status": answer.status_code})
+                yield answer
+
+    @asynccontextmanager
+    async def _exchange(
+        self,
+        method: str,
+        url: httpx2.URL,
+        headers: httpx2.Headers,
+        timeouts: Timeouts,
+        content: bytes | None,
+    ) -> AsyncGenerator[httpx2.Response]:
         connect, read, total = (
             span.total_seconds() for span in (timeouts.connect, timeouts.read, timeouts.total)
         )

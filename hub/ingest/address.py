@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from hub import traces
 from hub.connector import Draft
 from hub.ingest.score import Scored
 from hub.kinds import kind_info, matches_kind
@@ -45,6 +46,7 @@ class Plan:
     keeps: Keeps | None = None  # None: for ever
 
 
+@traces.step
 async def address(
     connection: Connection, scored: Sequence[Scored], plan: Plan, at: datetime
 ) -> tuple[tuple[str, ...], int | None]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from hub import traces
 from hub.connector import Draft
 from hub.signals import Signal
 from hub.store import Connection
@@ -9,6 +10,7 @@ from hub.store.signals import by_external_ids, seen_revisions
 from hub.store.turns import take_turn
 
 
+@traces.step
 async def dedupe(
     connection: Connection, source: str, drafts: Sequence[Draft]
 ) -> tuple[list[Draft], dict[str, Signal]]:

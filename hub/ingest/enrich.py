@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from hub import traces
 from hub.connector import AccountRef, Draft, PersonRef
 from hub.ingest.normalize import Reading
 from hub.kinds import kind_info
@@ -27,6 +28,7 @@ class Version:
     revision_id: str
 
 
+@traces.step
 async def enrich(
     connection: Connection,
     drafts: Sequence[Draft],

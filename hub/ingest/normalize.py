@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import orjson
 
+from hub import traces
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.kinds import Department
 from hub.signals import Classification, Json, Origin, Status
@@ -29,6 +30,7 @@ class Reading:
     department: Department | None = None
 
 
+@traces.step
 def normalize(page: Page, reading: Reading) -> tuple[list[Draft], list[Bad]]:
     """Bring each draft to the hub's form; one that the hub cannot carry joins the bad ones."""
     drafts: list[Draft] = []

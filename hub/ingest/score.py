@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from hub import traces
 from hub.ingest.enrich import Version
 from hub.route import Router
 from hub.signals import ChangeType, Outcome, Relevance, Status
@@ -15,6 +16,7 @@ class Scored:
     audience: tuple[Relevance, ...]
 
 
+@traces.step
 def score(
     versions: Sequence[Version], router: Router, notify_after: datetime | None
 ) -> list[Scored]:

@@ -10,6 +10,7 @@ from sqlalchemy import case, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from hub import traces
 from hub.signals import new_id
 from hub.store.clock import clock
 from hub.store.identities import insert_new
@@ -41,6 +42,7 @@ class Delivery:
     created_at: datetime
     next_attempt_at: datetime
     settled_at: datetime | None
+    trace: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ async def add_deliveries(
     connection: AsyncConnection, rows: Sequence[tuple[str, str, int]], at: datetime
 ) -> tuple[str, ...]:
     """Put (endpoint id, signal id, seq) on the way, due at once; give their ids."""
+    trace = traces.here()
     added = [
         {
             "id": new_id(),
@@ -67,6 +70,7 @@ async def add_deliveries(
             "attempt": 0,
             "created_at": at,
             "next_attempt_at": at,
+            "trace": trace,
         }
         for endpoint_id, signal_id, seq in rows
     ]
@@ -171,6 +175,7 @@ async def deliveries(
             row.created_at,
             row.next_attempt_at,
             row.settled_at,
+            row.trace,
         )
         for row in await connection.execute(wanted)
     ]

@@ -52,6 +52,7 @@ BREACHES = (
     Breach("redis", "hub/bus/local.py", "import redis", "hub.bus.local -> redis"),
     Breach("arq", "hub/jobs/local.py", "import arq", "hub.jobs.local -> arq"),
     Breach("prometheus", "hub/live/y.py", "import prometheus_client", "y -> prometheus_client"),
+    Breach("traces", "hub/live/z.py", "from opentelemetry import trace", "z -> opentelemetry"),
     Breach("http", "connectors/x_d.py", "import httpx2", "connectors.x_d -> httpx2"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),
 )

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
+from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.errors import present
@@ -70,7 +71,15 @@ async def _answer(
     if request.method == "GET" and operation is OperationType.MUTATION:
         wrong = Refused(Code.INVALID, "A mutation is not taken by GET", "POST it")
         return _json({"errors": [_formatted(wrong)]}, kind, 405, {"Allow": "POST"})
-    return await _once(schema, asked, context, kind)
+    traced = traces.span(
+        "graphql",
+        "server",
+        request.headers.get("traceparent"),
+        operation=None if operation is None else operation.value,
+        operation_name=(asked.operation_name or "")[:100] or None,
+    )
+    with traced:
+        return await _once(schema, asked, context, kind)
 
 
 def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> Response:
