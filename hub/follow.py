@@ -30,7 +30,7 @@ async def follow_configuration(runtime: Runtime, tail: Tail) -> None:
     position = runtime.snapshot.seq
     while True:
         try:
-            async with aclosing(tail.follow(position)) as changes:
+            async with aclosing(tail.follow(position, is_subscriber=False)) as changes:
                 async for change in changes:
                     if _is_about_configuration(change):
                         await _swap(runtime, change.seq)

@@ -95,6 +95,7 @@ class Subscription:
         least_score(info, name, min_score)
 
         def shows(facts: Facts) -> bool:
+            info.context.role(role)  # it may have gone, or the viewer may have lost it
             least = least_score(info, name, min_score)
             return facts.scores.get(name, -1.0) >= least and holds(feed_visible(info, name), facts)
 

@@ -22,7 +22,8 @@ Read = Callable[[int, int], Awaitable[Sequence[Change]]]
 class _Queue:
     """What the tail hands one follower; `lost` once it overflowed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_subscriber: bool) -> None:
+        self.is_subscriber = is_subscriber
         self.changes: deque[Change] = deque()
         self.lost = False
         self.ready = asyncio.Event()
@@ -48,7 +49,8 @@ class Tail:
 
     @property
     def followers(self) -> int:
-        return len(self._queues)
+        """The subscribers: the process itself may follow too, and is not counted."""
+        return sum(queue.is_subscriber for queue in self._queues)
 
     async def start(self) -> None:
         self.seq = await self._head()
@@ -74,7 +76,9 @@ class Tail:
             else:
                 await self._bus.wait(seen, LOOK)
 
-    async def follow(self, after: int | None = None) -> AsyncGenerator[Change]:
+    async def follow(
+        self, after: int | None = None, *, is_subscriber: bool = True
+    ) -> AsyncGenerator[Change]:
         """Yield every change after a number, without a gap or a repeat; from now without one.
 
         A follower that falls behind reads the log itself until it has caught up: no change is
@@ -82,9 +86,9 @@ class Tail:
         """
         position = self.seq if after is None else after
         while True:
-            queue = _Queue()
+            queue = _Queue(is_subscriber=is_subscriber)
             self._queues.add(queue)
-            metrics.subscribers.inc()
+            metrics.subscribers.inc(is_subscriber)
             joined = self.seq
             try:
                 while position < joined:
@@ -106,4 +110,4 @@ class Tail:
                 metrics.overtaken.inc()
             finally:
                 self._queues.discard(queue)
-                metrics.subscribers.dec()
+                metrics.subscribers.dec(is_subscriber)
