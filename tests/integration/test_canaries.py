@@ -30,6 +30,7 @@ from tests.running import hear, migrated, running, say, until
 from tests.servers import serve
 
 CANARY = "canary"
+SIGNING = base64.b64encode(f"webhook-{CANARY}-signing".encode()).decode()
 HUB_TOML = """
 [roles.everyone]
 threshold = 0.0
@@ -48,14 +49,14 @@ every = "1s"
 
 [sources.mumbles]
 connector = "rss"
-url = "{vendor}/garbage?token=rss-{canary}-1234"
+url = "{vendor}/garbage?token=${{MUMBLES_TOKEN}}"
 every = "1s"
 
 [sources.refuses]
 connector = "alertmanager"
 url = "http://127.0.0.1:1/none"
 user = "me"
-password = "pass/word {canary} & more"
+password = "${{REFUSES_PASSWORD}}"
 every = "1s"
 
 [sources.works]
@@ -66,9 +67,9 @@ every = "1s"
 [endpoints.there]
 role = "everyone"
 url = "{vendor}/hooks/services/T0000/B0000/hook-{canary}"
-secret = "whsec_{secret}"
+secret = "${{HOOK_SECRET}}"
 min_score = 0.0
-headers = {{ "X-Api-Key" = "header-{canary}-1234" }}
+headers = {{ "X-Api-Key" = "${{HEADER_KEY}}" }}
 """
 WORDS = "Zebra crossing at midnight"
 
@@ -122,6 +123,10 @@ def folder(tmp_path: Path) -> Folder:
             "HUB_SECRET_KEY": f"session-{CANARY}-" + "k" * 40,
             "HUB_METRICS_TOKEN": f"metrics-{CANARY}-1234",
             "HUB_LOG_LEVEL": "DEBUG",
+            "REFUSES_PASSWORD": f"pass/word {CANARY} & more",
+            "MUMBLES_TOKEN": f"rss-{CANARY}-1234",
+            "HEADER_KEY": f"header-{CANARY}-1234",
+            "HOOK_SECRET": f"whsec_{SIGNING}",
             "QUOTES_TOKEN": f"quotes-{CANARY}-1234",
             "SHOUTS_TOKEN": f"shouts-{CANARY}-1234",
             "ANOTHER_API_KEY": f"another-{CANARY}-1234",
@@ -130,9 +135,8 @@ def folder(tmp_path: Path) -> Folder:
 
 
 async def test_nothing_that_the_process_writes_holds_a_secret(folder: Folder) -> None:
-    secret = base64.b64encode(f"webhook-{CANARY}-signing".encode()).decode()
     async with serve(VENDOR) as vendor, httpx2.AsyncClient(timeout=30) as client:
-        folder.write(HUB_TOML.format(vendor=vendor, canary=CANARY, secret=secret))
+        folder.write(HUB_TOML.format(vendor=vendor, canary=CANARY))
         key, database = new_key(), await migrated(f"sqlite:///{folder.path}/hub.db")
         async with open_store(database) as store, store.write() as connection:
             await add_key(connection, key, name="me", roles=[], scopes=["admin"], at=now())
@@ -181,7 +185,7 @@ async def test_nothing_that_the_process_writes_holds_a_secret(folder: Folder) ->
     assert "a delivery failed" in done.err
     assert "answered" in done.err  # DEBUG is on
     assert CANARY not in written, [x for x in written.splitlines() if CANARY in x]
-    assert secret not in written
+    assert SIGNING not in written
     assert key[12:] not in written
     assert all(json.loads(line) for line in done.err.splitlines())
 

@@ -33,12 +33,13 @@ ENDPOINT = """
 [endpoints.there]
 role = "everyone"
 url = "{url}/desk"
-secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+secret = "{secret}"
 min_score = 0.0
 [roles.everyone]
 threshold = 0.0
 """
 PIPELINE = {"normalize", "dedupe", "enrich", "score", "address"}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 WORDS = "Zebra crossing"
 PUBLISH = """mutation ($title: String!) {
   publishSignal(input: {kind: "team.idea", title: $title}) { __typename }
@@ -85,7 +86,7 @@ async def test_a_signal_is_followed_from_its_poll_to_its_webhook(
 ) -> None:
     book, desk = Book(), Desk()
     async with serve(book.app) as there, serve(desk.app) as url:
-        config = ledger_config(there, toml=ENDPOINT.format(url=url))
+        config = ledger_config(there, toml=ENDPOINT.format(url=url, secret=SECRET))
         async with running(database_url, config) as hub:
             book.write(WORDS)
             trace = await until(lambda: desk.trace_of(WORDS))
@@ -113,7 +114,7 @@ async def test_a_signal_is_followed_from_its_poll_to_its_webhook(
     assert (found["POST client"].attributes or {})["http.response.status_code"] == 204
     assert (found["poll internal"].attributes or {})["hub.signals"] == 1
     told = "".join(span.to_json() for span in spans.get_finished_spans())
-    for secret in (WORDS, TOKEN, "MfKQ9r8GKYq", hub.keys["sales"]):
+    for secret in (WORDS, TOKEN, SECRET[6:], hub.keys["sales"]):
         assert secret not in told
     theirs = by_name(spans, "a" * 32)["graphql server"]
     assert (theirs.attributes or {})["graphql.operation.name"] == "Mine"
@@ -157,7 +158,7 @@ async def test_nothing_is_traced_and_nothing_sent_along_unless_it_is_asked_for(
 ) -> None:
     book, desk = Book(), Desk()
     async with serve(book.app) as there, serve(desk.app) as url:
-        config = ledger_config(there, toml=ENDPOINT.format(url=url))
+        config = ledger_config(there, toml=ENDPOINT.format(url=url, secret=SECRET))
         async with running(f"sqlite:///{tmp_path}/hub.db", config):
             book.write(WORDS)
             await until(lambda: desk.told)
@@ -243,12 +244,13 @@ async def test_one_trace_goes_through_two_processes(
             "HUB_SECRET_KEY": "k" * 40,
             "HUB_DATABASE": postgres_url,
             "HUB_REDIS": redis_url,
+            "DESK_SECRET": SECRET,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "OTEL_SERVICE_NAME": "our-hub",
         }
         folder = Folder(tmp_path, environment)
         (tmp_path / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\n")
-        folder.write(ENDPOINT.format(url=url))
+        folder.write(ENDPOINT.format(url=url, secret="${DESK_SECRET}"))
         async with processes(folder) as (web, worker), httpx2.AsyncClient(timeout=30) as client:
             answer = await client.post(
                 f"{web.url}/graphql",
