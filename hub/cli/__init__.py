@@ -10,6 +10,7 @@ from hub.cli import (
     connectors,
     database,
     demo,
+    forget,
     init,
     keys,
     reload,
@@ -62,3 +63,4 @@ app.command(rich_help_panel=LOOK)(trace.trace)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(database.schema)
 app.command(rich_help_panel=KEEP)(retain.retain)
+app.command(rich_help_panel=KEEP)(forget.forget)

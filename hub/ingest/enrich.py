@@ -11,7 +11,10 @@ from hub.ingest.normalize import Reading
 from hub.kinds import kind_info
 from hub.signals import Account, ChangeType, Person, Signal, Status, new_id
 from hub.store import Connection
+from hub.store.forgotten import forgotten
 from hub.store.identities import Named, know_accounts, know_people
+
+FORGOTTEN_TITLE = "Written by somebody who was forgotten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ async def enrich(
 ) -> list[Version]:
     """Make a version of each draft, oldest revision of a record first."""
     drafts = [_late(draft, known.get(draft.external_id)) for draft in drafts]
+    drafts = await _without_the_forgotten(connection, drafts, known, reading.source)
     accounts = await know_accounts(
         connection, [_account(one.account) for one in _openest(drafts) if one.account], at
     )
@@ -123,6 +127,31 @@ def _late(draft: Draft, kept: Signal | None) -> Draft:
     return wordless(draft, kept.title)
 
 
+async def _without_the_forgotten(
+    connection: Connection, drafts: Sequence[Draft], known: Mapping[str, Signal], source: str
+) -> list[Draft]:
+    """Leave out people who are to be forgotten, and the words of what they wrote.
+
+    A record whose author was forgotten stays without words until somebody else wrote it.
+    """
+    refs = [ref for one in drafts for ref in (one.author, one.owner) if ref]
+    listed = await forgotten(connection, {key for ref in refs for key in person_keys(ref, source)})
+
+    def is_gone(ref: PersonRef | None) -> bool:
+        return ref is not None and not listed.isdisjoint(person_keys(ref, source))
+
+    def one(draft: Draft) -> Draft:
+        was = known.get(draft.external_id)
+        owner = None if is_gone(draft.owner) else draft.owner
+        orphan = draft.author is None and was is not None and was.title == FORGOTTEN_TITLE
+        if is_gone(draft.author) or (orphan and draft.status is not Status.DELETED):
+            bare = wordless(draft, FORGOTTEN_TITLE)
+            return bare.model_copy(update={"account": draft.account, "owner": owner})
+        return draft.model_copy(update={"owner": owner})
+
+    return [one(draft) for draft in drafts]
+
+
 def wordless(draft: Draft, title: str) -> Draft:
     """Leave of a draft that there was something, when, where and of which kind."""
     nothing: dict[str, Any] = {"summary": "", "body": None, "attributes": {}, "labels": ()}
@@ -136,6 +165,11 @@ def _account(ref: AccountRef) -> Named:
     if ref.domain:
         return Named(ref.name, (f"domain:{ref.domain.strip().lower().removeprefix('www.')}", name))
     return Named(ref.name, (name,))
+
+
+def person_keys(ref: PersonRef, source: str) -> tuple[str, ...]:
+    """Say by what a person is recognised, from the surest key to the weakest."""
+    return _person(ref, source).keys
 
 
 def _person(ref: PersonRef, source: str) -> Named:

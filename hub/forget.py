@@ -1,0 +1,284 @@
+"""Forgets a person: takes their words and their name out of everything that the hub keeps.
+
+In short batches, each of which may be the last: whoever runs it again goes on, and finishes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from hub.connector import PersonRef
+from hub.ingest.enrich import FORGOTTEN_TITLE, person_keys
+from hub.route import Router, facts_of
+from hub.signals import ChangeType, Signal
+from hub.store import Connection, Store, log
+from hub.store.clock import clock
+from hub.store.forgotten import remember_to_forget
+from hub.store.people import (
+    Known,
+    add_keys,
+    refs_to,
+    remove_person,
+    signals_after,
+    signals_again,
+    signals_of,
+)
+from hub.store.redact import redact
+from hub.store.relevance import day_of, outcomes_of, save_relevance, scores_of
+from hub.store.scrub import PLACES, Place, remove_account_keys, rewrite_row, rows_after
+from hub.store.signals import save
+from hub.store.turns import alone
+
+GONE = "[forgotten]"  # stands where others mentioned the person
+SHORTEST = 3  # letters of a name or handle that can be told from other words
+BATCH = 200
+
+
+def _whole(term: str) -> str:
+    """Match a term where it stands by itself: `jane@x.org` is not in `mary.jane@x.org`."""
+    before = r"(?<![\w.+-])" if "@" in term else r"(?<!\w)@?"
+    words = r"\s+".join(map(re.escape, term.split()))
+    return rf"{before}{words}(?!\w)"
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is to be forgotten. `id` is None for one who is no longer known, but may be mentioned."""
+
+    id: str | None
+    keys: frozenset[str]
+    called: frozenset[str]  # names, e-mail addresses and handles
+
+    @cached_property
+    def too_short(self) -> list[str]:
+        return sorted(one for one in self.called if len(one) < SHORTEST)
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        # Longest first: the address goes as a whole, before the name that is in it.
+        terms = sorted((one for one in self.called if len(one) >= SHORTEST), key=len, reverse=True)
+        return re.compile("|".join(map(_whole, terms)) or "(?!)", re.IGNORECASE)
+
+    def is_named(self, text: str) -> bool:
+        return self._pattern.search(text) is not None
+
+    def without(self, value: Any) -> Any:
+        """Give a text, or any JSON, without the person's names."""
+        match value:
+            case str():
+                return self._pattern.sub(GONE, value)
+            case list() | tuple():
+                return type(value)(self.without(part) for part in value)
+            case dict():
+                return {self.without(key): self.without(part) for key, part in value.items()}
+            case _:
+                return value
+
+    def is_meant(self, ref: Any, source: str) -> bool:
+        """Tell whether a reference in a stored draft is to this person."""
+        return not self.keys.isdisjoint(person_keys(PersonRef(**ref), source))
+
+
+@dataclass(slots=True)
+class Erased:
+    """How much was touched: signals that lost their words, those that lost a name, other rows."""
+
+    written: int = 0
+    mentioned: int = 0
+    elsewhere: int = 0
+    kept_ids: int = 0  # a record's own id names the person: it stays, to know the record again
+
+
+async def known_as(store: Store, known: Known) -> Person:
+    """Collect all that a person is called: by their keys, and in the records themselves."""
+    called = {known.name, *(_called(key) for key in known.keys)}
+    keys = set(known.keys)
+    person = Person(known.id, frozenset(keys), frozenset(called))
+    place: str | None = ""
+    while place is not None:
+        async with store.read() as connection:
+            place, refs = await refs_to(connection, known.id, place, BATCH)
+        for source, ref in refs:
+            if person.is_meant(ref, source):
+                called |= {ref[part] for part in ("name", "email", "handle") if ref.get(part)}
+                keys |= set(person_keys(PersonRef(**ref), source))
+                keys.add(f"name:{source}:{ref['name'].strip().casefold()}")
+    return Person(known.id, frozenset(keys), frozenset(called))
+
+
+def _called(key: str) -> str:
+    kind, _, rest = key.partition(":")
+    return rest if kind == "email" else rest.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """One person on the way out."""
+
+    store: Store
+    router: Router
+    person: Person
+    erased: Erased = field(default_factory=Erased)
+
+    async def run(self) -> Erased:
+        """Do it all. Raises StoreUnavailable; then it is run again."""
+        person = self.person
+        async with self.store.write() as connection:
+            # First, and alone: pages that are being stored end before, and later ones know.
+            await alone(connection)
+            await remember_to_forget(connection, person.keys)
+            if person.id is not None:
+                # Whoever goes on after a crash must still know every name.
+                await add_keys(connection, person.id, person.keys)
+        if person.id is not None:
+            while await self._written(person.id):
+                pass
+        await self._mentioned()
+        for place in PLACES:
+            await self._elsewhere(place)
+        await self._account_keys()
+        if person.id is not None:
+            async with self.store.write() as connection:
+                await alone(connection)
+                await remove_person(connection, person.id)
+        await self.store.forget_pages()
+        return self.erased
+
+    async def _written(self, id_: str) -> int:
+        """Take the words out of some of what the person wrote, and the person out of the rest."""
+        async with self.store.write() as connection:
+            await alone(connection)
+            found = await signals_of(connection, id_, BATCH)
+            theirs = [one for one in found if one.author and one.author.id == id_]
+            await redact(connection, theirs)
+            await self._rewrite(connection, [(one, self._without(one)) for one in found])
+        self.erased.written += len(theirs)
+        self.erased.mentioned += len(found) - len(theirs)
+        return len(found)
+
+    async def _mentioned(self) -> None:
+        place = ""
+        while True:
+            async with self.store.read() as connection:
+                found = await signals_after(connection, place, BATCH)
+            if not found:
+                return
+            place = found[-1].id
+            self.erased.kept_ids += sum(self.person.is_named(one.external_id) for one in found)
+            ids = [one.id for one in found if self._without(one) != one]
+            if not ids:
+                continue
+            async with self.store.write() as connection:
+                await alone(connection)
+                now = await signals_again(connection, ids)
+                await self._rewrite(connection, [(one, self._without(one)) for one in now])
+            self.erased.mentioned += len(ids)
+
+    def _without(self, signal: Signal) -> Signal:
+        person = self.person
+        if signal.owner and signal.owner.id == person.id:
+            signal = replace(signal, owner=None)
+        if signal.author and signal.author.id == person.id:
+            return replace(
+                signal, title=FORGOTTEN_TITLE, summary="", body=None, url=None, sentiment=None,
+                author=None, labels=(), attributes={}, thread=None,
+            )  # fmt: skip
+        of_others = {part: person.without(getattr(signal, part)) for part in _TEXTS}
+        links = {part: getattr(signal, part) for part in ("url", "thread")}
+        kept = {part: v for part, v in links.items() if v is None or not person.is_named(v)}
+        return replace(signal, **{"url": None, "thread": None, **of_others, **kept})
+
+    async def _rewrite(
+        self, connection: Connection, pairs: Sequence[tuple[Signal, Signal]]
+    ) -> None:
+        """Store signals anew, judge them by what is left, and tell the followers."""
+        if not pairs:
+            return
+        at = await clock(connection)
+        ids = [after.id for _, after in pairs]
+        scores, sent = await scores_of(connection, ids), await outcomes_of(connection, ids)
+        first = await log.take_numbers(connection, len(pairs))
+        await save(connection, [], [replace(after, updated_at=at) for _, after in pairs])
+        judged = {
+            after.id: [
+                one.quiet(sent.get((after.id, one.role))) for one in self.router.audience(after)
+            ]
+            for _, after in pairs
+        }
+        await save_relevance(
+            connection,
+            [
+                (after.id, day_of(after.occurred_at, after.received_at), seq, relevance)
+                for seq, (_, after) in enumerate(pairs, first)
+                for relevance in judged[after.id]
+            ],
+            replaced=ids,
+        )
+        await log.append(
+            connection,
+            [
+                log.Change(
+                    seq, after.id, None, ChangeType.UPDATED, at,
+                    replace(facts_of(before, scores.get(before.id)), labels=None, author=None),
+                    facts_of(after, {one.role: one.score for one in judged[after.id]}),
+                )
+                for seq, (before, after) in enumerate(pairs, first)
+            ],
+        )  # fmt: skip
+
+    async def _elsewhere(self, place: Place) -> None:
+        after: tuple[Any, ...] | None = None
+        while True:
+            async with self.store.read() as connection:
+                rows = await rows_after(connection, place, after, BATCH)
+            if not rows:
+                return
+            after = tuple(rows[-1][name] for name in place.key)
+            touched = [
+                row for row in rows if any(self._new(c, row) != row[c] for c in place.columns)
+            ]
+            if touched:
+                async with self.store.write() as connection:
+                    for row in touched:
+                        self.erased.elsewhere += await rewrite_row(
+                            connection, place, row, self._new
+                        )
+
+    def _new(self, column: str, row: Mapping[str, Any]) -> Any:  # noqa: PLR0911 - a line a column
+        """Say what is to stand in a column."""
+        person, value = self.person, row[column]
+        match column:
+            case _ if value is None:
+                return None
+            case "person":
+                return None if person.is_named(value) else value
+            case "data" if value.get("author") and person.is_meant(value["author"], row["source"]):
+                return {}  # they wrote this version
+            case "data" if value.get("owner") and person.is_meant(value["owner"], row["source"]):
+                return person.without({k: v for k, v in value.items() if k != "owner"})
+            case "was" | "now":
+                if person.id and value["author"] == person.id:
+                    return {**value, "author": None, "labels": value["labels"] and []}
+                return {**value, "labels": person.without(value["labels"])}
+            case _:
+                return person.without(value)
+
+    async def _account_keys(self) -> None:
+        place: str | None = ""
+        while place is not None:
+            async with self.store.write() as connection:
+                place = await remove_account_keys(connection, self.person.is_named, place, BATCH)
+
+
+_TEXTS = ("title", "summary", "body", "labels", "attributes")
+
+
+def possible_keys(asked: str, sources: Iterable[str]) -> frozenset[str]:
+    """Give the keys that what was asked for may stand for, where nobody is known by it."""
+    if "@" in asked:
+        return frozenset({f"email:{asked.lower()}"})
+    return frozenset(
+        f"{kind}:{source}:{asked.casefold()}" for source in sources for kind in ("handle", "name")
+    )

@@ -1,0 +1,101 @@
+"""Rewrites stored texts in place, wherever a person may be mentioned beside the signals' rows."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import and_, delete, literal, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel, col
+
+from hub.store.tables import (
+    AccountKeyRow,
+    AccountRow,
+    AttemptRow,
+    ChangeRow,
+    EndpointRow,
+    KeyRow,
+    QuarantineRow,
+    RelevanceRow,
+    RevisionRow,
+    SourceRow,
+    table,
+)
+
+# Given the name of a column and its row, the value that is to stand there.
+Rewrite = Callable[[str, Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table with columns that may hold words, and the key of its rows."""
+
+    rows: type[SQLModel]
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    beside: tuple[str, ...] = ()  # read with them, to know what they mean
+
+
+PLACES: Final = (
+    Place(RevisionRow, ("id",), ("data",), ("source",)),
+    Place(ChangeRow, ("seq",), ("was", "now")),
+    Place(RelevanceRow, ("signal_id", "role"), ("reasons",)),
+    Place(QuarantineRow, ("id",), ("raw", "reason")),
+    Place(AttemptRow, ("delivery_id", "attempt"), ("response", "error")),
+    Place(AccountRow, ("id",), ("name",)),
+    Place(SourceRow, ("name",), ("last_error",)),
+    Place(EndpointRow, ("id",), ("disabled_why",)),
+    Place(KeyRow, ("id",), ("name", "person")),
+)
+
+
+async def rows_after(
+    connection: AsyncConnection, place: Place, after: tuple[Any, ...] | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """Read a place's words in the order of its keys."""
+    columns = table(place.rows).c
+    keys = [columns[name] for name in place.key]
+    read = (columns[name] for name in (*place.columns, *place.beside))
+    wanted = select(*keys, *read).order_by(*keys).limit(limit)
+    if after is not None:
+        beyond = tuple_(*(literal(v, k.type) for v, k in zip(after, keys, strict=True)))
+        wanted = wanted.where(tuple_(*keys) > beyond)
+    return [dict(row) for row in (await connection.execute(wanted)).mappings()]
+
+
+async def rewrite_row(
+    connection: AsyncConnection, place: Place, row: Mapping[str, Any], rewrite: Rewrite
+) -> bool:
+    """Rewrite a row as it stands by now; False where nothing of it changed."""
+    columns = table(place.rows).c
+    this = and_(*(columns[name] == row[name] for name in place.key))
+    found = (
+        (
+            await connection.execute(
+                select(*(columns[name] for name in (*place.columns, *place.beside)))
+                .where(this)
+                .with_for_update()
+            )
+        )
+        .mappings()
+        .first()
+    )
+    if found is None:
+        return False
+    changes = {
+        name: new for name in place.columns if (new := rewrite(name, dict(found))) != found[name]
+    }
+    if changes:
+        await connection.execute(update(place.rows).where(this).values(changes))
+    return bool(changes)
+
+
+async def remove_account_keys(
+    connection: AsyncConnection, names: Callable[[str], bool], after: str, limit: int
+) -> str | None:
+    """Delete keys of accounts that name a person; give where to go on."""
+    key = col(AccountKeyRow.key)
+    keys = list(await connection.scalars(select(key).where(key > after).order_by(key).limit(limit)))
+    if named := [one for one in keys if names(one)]:
+        await connection.execute(delete(AccountKeyRow).where(key.in_(named)))
+    return keys[-1] if keys else None
