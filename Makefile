@@ -22,7 +22,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (live or browser or faults or long)" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (live or browser or faults or deploy or long)" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format
@@ -70,7 +70,7 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench crash faults live browser long
+.PHONY: bench crash faults live deploy-check browser long
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
@@ -84,6 +84,9 @@ faults: $(READY) ## With databases stopped, disks full and sources mad (as root 
 
 live: $(READY) ## Against real third-party systems, which are installed and started (Debian, root)
 	@$(BIN)/pytest -m live $(ARGS)
+
+deploy-check: $(READY) ## deploy/ by Debian's own tools: built, verified, run (Debian, root)
+	@$(BIN)/pytest -m deploy -o faulthandler_timeout=600 $(ARGS)
 
 browser: $(READY) ## The dashboard in Debian's chromium
 	@$(BIN)/pytest -m browser $(ARGS)
@@ -103,7 +106,7 @@ COMPILE = $(UV) pip compile pyproject.toml --quiet --universal --python-version 
   --generate-hashes --custom-compile-command "make lock"
 ALL := --all-extras --group dev
 # What runs in the image: the same versions, without what developers need.
-IMAGE := --extra scaled --group image --constraints requirements.lock --no-annotate
+IMAGE := --extra scaled --extra traces --group image --constraints requirements.lock --no-annotate
 
 $(READY): requirements.lock pyproject.toml
 	@.ci/setup

@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx2
 
-from tests.live.systems import System, debian
+from tests import debian
+from tests.live.systems import System
 
 CONFIG = """\
 route: {receiver: nobody, group_by: [alertname], group_wait: 1s, group_interval: 1s}
@@ -21,7 +22,7 @@ class Alertmanager(System):
     name = "alertmanager"
 
     def install(self) -> None:
-        debian(self, ["prometheus-alertmanager"], service="prometheus-alertmanager")
+        debian.install(self.name, ["prometheus-alertmanager"], "prometheus-alertmanager")
 
     def command(self) -> Sequence[str | Path]:
         config = self.home / "alertmanager.yml"

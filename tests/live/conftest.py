@@ -5,10 +5,11 @@ from typing import TypeVar
 
 import pytest
 
+from tests.debian import MissingSystem
 from tests.live.alertmanager import Alertmanager
 from tests.live.request_tracker import RequestTracker
 from tests.live.synapse import Synapse
-from tests.live.systems import MissingSystem, System
+from tests.live.systems import System
 
 AnySystem = TypeVar("AnySystem", bound=System)
 

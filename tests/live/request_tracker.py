@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import httpx2
 
-from tests.live.systems import System, debian
+from tests import debian
+from tests.live.systems import System
 
 SERVER = Path("/usr/share/request-tracker5/libexec/rt-server")
 LIBRARY = SERVER.parents[1] / "lib"
@@ -46,7 +47,7 @@ class RequestTracker(System):
     name = "request_tracker"
 
     def install(self) -> None:
-        debian(self, ["request-tracker5", "rt5-db-sqlite", "rt5-standalone"])
+        debian.install(self.name, ["request-tracker5", "rt5-db-sqlite", "rt5-standalone"])
 
     def command(self) -> Sequence[str | Path]:
         for folder in ("site.d", "mason", "session"):

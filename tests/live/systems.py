@@ -7,7 +7,6 @@ machine and again on an old one.
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,16 +18,13 @@ from typing import ClassVar, Self
 
 import httpx2
 
+from tests.debian import PATH
 from tests.engines import free_port
 
 HOME = Path(__file__).parents[2] / "build" / "live"
 START_SECONDS = 120
 STOP_SECONDS = 10
 TAIL_LINES = 40
-
-
-class MissingSystem(Exception):
-    """The system is not installed, and whoever runs this may not install it."""
 
 
 class System(ABC):
@@ -57,7 +53,7 @@ class System(ABC):
         """Tell the address that answers 2xx or 401 once the server takes requests."""
 
     def environment(self) -> dict[str, str]:
-        return {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "HOME": str(self.home), "TZ": "UTC"}
+        return {"PATH": PATH, "HOME": str(self.home), "TZ": "UTC"}
 
     def __enter__(self) -> Self:
         self.install()
@@ -133,41 +129,6 @@ class System(ABC):
                     return
                 time.sleep(0.1)
         raise RuntimeError(f"{self.name} did not answer at {self.ready()}\n{self.tail()}")
-
-
-def debian(system: System, packages: Sequence[str], service: str | None = None) -> None:
-    """Install what is missing of Debian's `packages`; without root, say what to run.
-
-    `service`, which Debian would start now and at every boot, is masked; `systemctl unmask` gives
-    it back.
-    """
-    if not (missing := [package for package in packages if not _installed(package)]):
-        return
-    install = ("apt-get", "install", "--yes", "--no-install-recommends", *missing)
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise MissingSystem(
-            f"{system.name} is not installed. Run as root on Debian or Ubuntu:\n"
-            f"  apt-get update && {' '.join(install)}"
-        )
-    if service is not None:
-        mask = Path("/etc/systemd/system") / f"{service}.service"
-        mask.parent.mkdir(parents=True, exist_ok=True)
-        if not mask.is_symlink():
-            mask.symlink_to("/dev/null")
-    system.run("apt-get", "update")
-    system.run("env", "DEBIAN_FRONTEND=noninteractive", *install)
-
-
-def _installed(package: str) -> bool:
-    if shutil.which("dpkg-query") is None:
-        return False
-    asked = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return asked.stdout == "installed"
 
 
 def venv(system: System, *packages: str) -> Path:
