@@ -3,21 +3,20 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle, pairwise
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.kinds import Severity
 from hub.signals import ChangeType, Classification, Facts, Status
-from hub.store import Store, log, open_store
+from hub.store import Store, log
+from tests.proofs.explored import exploring, opened
 from tests.proofs.writer import LARGEST_PAGE, Take, serial
-from tests.running import migrated
 
 WRITERS = 4
 TURN = 0.01  # seconds: who has not ended its step by then waits for another, or just goes on
@@ -141,33 +140,16 @@ def explore(
     url: str, examples: int, plant: Callable[[Store], Take] | None = None, *, shrink: bool = True
 ) -> None:
     """Play many schedules on one database."""
+    with opened(url, WRITERS) as (runner, stores), pytest.MonkeyPatch.context() as patch:
+        if plant is not None:
+            patch.setattr(log, "take_numbers", plant(stores[0]))
 
-    async def opened(stack: AsyncExitStack) -> list[Store]:
-        await migrated(url)
-        return [await stack.enter_async_context(open_store(url)) for _ in range(WRITERS)]
+        @exploring(examples, shrink=shrink)
+        @given(SCHEDULES)
+        def any_schedule(schedule: Schedule) -> None:
+            runner.run(play(stores, schedule, gapless=plant is None))
 
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        stores = runner.run(opened(stack))
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                if plant is not None:
-                    patch.setattr(log, "take_numbers", plant(stores[0]))
-
-                @settings(
-                    max_examples=examples,
-                    deadline=None,
-                    database=None,
-                    suppress_health_check=list(HealthCheck),
-                    phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
-                )
-                @given(SCHEDULES)
-                def any_schedule(schedule: Schedule) -> None:
-                    runner.run(play(stores, schedule, gapless=plant is None))
-
-                any_schedule()
-        finally:
-            runner.run(stack.aclose())
+        any_schedule()
 
 
 def test_any_schedule_on_postgres(postgres_url: str) -> None:
