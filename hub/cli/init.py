@@ -15,6 +15,8 @@ _NEXT = (
 _ENV = """\
 # Signs sessions. Two, separated by a space, while one is replaced: the new one first.
 HUB_SECRET_KEY={key}
+# Who sends it as a bearer token may read /metrics.
+HUB_METRICS_TOKEN={token}
 """
 
 
@@ -50,8 +52,9 @@ def _secret_key(file: Path) -> None:
 
     from hub.settings import environment
 
-    if _write(file, _ENV.format(key=secrets.token_urlsafe(48)), 0o600):
-        say(f"wrote {file}: HUB_SECRET_KEY, for your eyes only")
+    text = _ENV.format(key=secrets.token_urlsafe(48), token=secrets.token_urlsafe(24))
+    if _write(file, text, 0o600):
+        say(f"wrote {file}: HUB_SECRET_KEY and HUB_METRICS_TOKEN, for your eyes only")
         return
     say(f"left {file} alone: it is there already")
     if not environment().get("HUB_SECRET_KEY"):
