@@ -20,11 +20,11 @@ from hub.ingest.enrich import FORGOTTEN_TITLE
 from hub.route import Router
 from hub.signals import ChangeType, Signal, now
 from hub.store import Store, log, open_store
+from hub.store.declarations import declare_hub
 from hub.store.deliveries import deliveries
 from hub.store.keys import add_key, keys, new_key
 from hub.store.people import find_people
 from hub.store.signals import by_external_ids
-from hub.store.sources import declare_hub
 from hub.store.tables import PersonKeyRow, PersonRow, SignalRow
 from tests.cli import Folder, Here, in_this_process
 from tests.everywhere import places
