@@ -60,6 +60,10 @@ OTHERS: dict[str, Any] = {
 }  # fmt: skip
 
 
+def by_her(**more: Any) -> dict[str, Any]:
+    return HERS | more
+
+
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(await migrated(database_url)) as store:
@@ -109,7 +113,7 @@ async def test_no_word_and_no_name_is_left_and_none_comes_back(
     joined = PersonRef(name="Mira", email=EMAIL, handle=HANDLE)
     bad = [Bad(f"no date by {NAME}", {"id": 9, "from": EMAIL, "text": "hello"}, "9")]
     await put(store, draft("1", **HERS), with_handle, draft("2", **OTHERS), bad=bad)
-    await put(store, draft("3", **(HERS | {"author": joined})), draft("4", title="Unrelated"))
+    await put(store, draft("3", **by_her(author=joined)), draft("4", title="Unrelated"))
     # Somebody else took over what she began: her version is hers.
     await put(store, draft("5", **HERS))
     await put(store, draft("5", 2, title="By Bob now"))
@@ -157,7 +161,7 @@ async def test_no_word_and_no_name_is_left_and_none_comes_back(
 
 async def test_what_the_source_says_of_them_later_stays_away(store: Store, here: Here) -> None:
     joined = PersonRef(name="Mira", email=EMAIL, handle=HANDLE)
-    await put(store, draft("1", **HERS), draft("3", **(HERS | {"author": joined})))
+    await put(store, draft("1", **HERS), draft("3", **by_her(author=joined)))
     assert await forget_here(store) == 2
     await put(store, draft("1", 7, **HERS), draft("11", **HERS))
     await put(store, draft("12", owner=HER, author=PersonRef(name="M", handle=HANDLE.upper())))
@@ -207,10 +211,10 @@ async def test_who_is_meant_is_said_before(store: Store, here: Here) -> None:
 
 async def test_one_that_is_killed_is_finished_by_the_next(store: Store, folder: Folder) -> None:
     nick = PersonRef(name="Miri Maus", email=EMAIL)
-    hers = HERS | {"body": WORDS}
     for start in range(0, 800, 200):
-        await put(store, *(draft(str(number), **hers) for number in range(start, start + 200)))
-    await put(store, draft("0", 2, **(HERS | {"author": nick})), draft("z", title="Ask Miri Maus"))
+        numbers = range(start, start + 200)
+        await put(store, *(draft(str(number), **by_her(body=WORDS)) for number in numbers))
+    await put(store, draft("0", 2, **by_her(author=nick)), draft("z", title="Ask Miri Maus"))
     process = await folder.start("forget", EMAIL, "--yes", terminal=None)
     await until(lambda: _wordless(store), within=60)
     process.kill()
