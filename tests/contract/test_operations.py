@@ -23,8 +23,9 @@ def rows() -> Iterator[tuple[str, str, str]]:
     suffix = {"counter": "_total", "info": "_info"}
     for one in metrics.REGISTRY._collector_to_names:
         if isinstance(one, MetricWrapperBase):
-            name = one._name + suffix.get(one._type, "")
-            yield shown(name, one._labelnames), one._type, one._documentation
+            kind = str(one._type)
+            name = one._name + suffix.get(kind, "")
+            yield shown(name, tuple(one._labelnames)), kind, one._documentation
     for state in metrics.STATES:
         yield shown(state.name, state.labels), "state", state.help
 
