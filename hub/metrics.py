@@ -154,8 +154,8 @@ POLL_LAG = State(
 )
 QUEUE = State(
     "hub_delivery_queue",
-    "Deliveries, counted to 100,000; state: due, leased, later, held (endpoint disabled or not "
-    "declared), dead.",
+    "Deliveries, counted to 10,000 (the dead: of all endpoints); state: due, "
+    "leased, later, held (endpoint disabled or not declared), dead.",
     ("endpoint", "state"),
 )
 DELIVERY_LAG = State(

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.store import log
@@ -13,7 +14,7 @@ from hub.store.deliveries import DeliveryState
 from hub.store.sources import Standing, standings
 from hub.store.tables import ChoreRow, DeliveryRow, EndpointRow, SourceRow, table
 
-COUNTED = 100_000  # deliveries that are counted at most: of more, "a lot" is enough to know
+COUNTED = 10_000  # deliveries of an endpoint that are counted: of more, "a lot" is enough to know
 
 _SOURCES = table(SourceRow)
 _DELIVERIES = table(DeliveryRow)
@@ -75,48 +76,64 @@ async def watched(
 async def _queues(
     connection: AsyncConnection, endpoints: Sequence[str], at: datetime
 ) -> list[Queue]:
+    """Read the queue of each endpoint by itself: a long one hides no other."""
+    known = list(
+        await connection.execute(
+            select(_ENDPOINTS.c.id, _ENDPOINTS.c.name, _ENDPOINTS.c.disabled_at).order_by(
+                _ENDPOINTS.c.name
+            )
+        )
+    )
+    dead = await _dead(connection)
+    queues = []
+    for one in known:
+        row = (await connection.execute(_QUEUE, {"endpoint": one.id, "at": at})).one()
+        if one.disabled_at is not None or one.name not in endpoints:
+            queue = Queue(one.name, held=row.all)
+        else:
+            later = row.all - row.due - row.leased
+            queue = Queue(one.name, row.due, row.leased, later, lag=lag(at, row.oldest, None))
+        queues.append(replace(queue, dead=dead.get(one.id, 0)))
+    return queues
+
+
+def _queue() -> Any:
+    at = bindparam("at", type_=_DELIVERIES.c.next_attempt_at.type)
     waiting = (
-        select(_DELIVERIES.c.endpoint_id, _DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until)
-        .where(_DELIVERIES.c.state == DeliveryState.PENDING)
+        select(_DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until)
+        .where(
+            _DELIVERIES.c.endpoint_id == bindparam("endpoint"),
+            # Written out: only so do the engines know that the index of what waits will do.
+            _DELIVERIES.c.state == literal_column(f"'{DeliveryState.PENDING}'"),
+        )
         .order_by(_DELIVERIES.c.next_attempt_at)
         .limit(COUNTED)
         .subquery()
     )
     row = waiting.c
-    leased = and_(row.lease_until.is_not(None), row.lease_until >= at)
-    due = and_(row.next_attempt_at <= at, or_(row.lease_until.is_(None), row.lease_until < at))
-    counted = await connection.execute(
-        select(
-            _ENDPOINTS.c.name,
-            _ENDPOINTS.c.disabled_at,
-            func.count().label("all"),
-            func.sum(case((leased, 1), else_=0)).label("leased"),
-            func.sum(case((due, 1), else_=0)).label("due"),
-            func.min(case((due, row.next_attempt_at)), type_=row.next_attempt_at.type).label(
-                "oldest"
-            ),
-        )
-        .select_from(waiting.join(_ENDPOINTS, _ENDPOINTS.c.id == row.endpoint_id))
-        .group_by(_ENDPOINTS.c.name, _ENDPOINTS.c.disabled_at)
-    )
-    found = {name: Queue(name) for name in endpoints}
-    for one in counted:
-        if one.name not in endpoints or one.disabled_at is not None:
-            found[one.name] = Queue(one.name, held=one.all)
-        else:
-            later = one.all - one.due - one.leased
-            waits = lag(at, one.oldest, None)
-            found[one.name] = Queue(one.name, one.due, one.leased, later, lag=waits)
+    is_leased = and_(row.lease_until.is_not(None), row.lease_until >= at)
+    is_due = and_(row.next_attempt_at <= at, or_(row.lease_until.is_(None), row.lease_until < at))
+    return select(
+        func.count().label("all"),
+        func.coalesce(func.sum(case((is_leased, 1), else_=0)), 0).label("leased"),
+        func.coalesce(func.sum(case((is_due, 1), else_=0)), 0).label("due"),
+        func.min(case((is_due, row.next_attempt_at)), type_=row.next_attempt_at.type).label(
+            "oldest"
+        ),
+    ).select_from(waiting)
+
+
+_QUEUE = _queue()
+
+
+async def _dead(connection: AsyncConnection) -> dict[str, int]:
     dead = (
         select(_DELIVERIES.c.endpoint_id)
         .where(_DELIVERIES.c.state == DeliveryState.DEAD)
         .limit(COUNTED)
         .subquery()
     )
-    for one in await connection.execute(
-        select(_ENDPOINTS.c.name, func.count().label("n"))
-        .select_from(dead.join(_ENDPOINTS, _ENDPOINTS.c.id == dead.c.endpoint_id))
-        .group_by(_ENDPOINTS.c.name)
-    ):
-        found[one.name] = replace(found.get(one.name, Queue(one.name)), dead=one.n)
-    return [found[name] for name in sorted(found)]
+    counted = await connection.execute(
+        select(dead.c.endpoint_id, func.count().label("n")).group_by(dead.c.endpoint_id)
+    )
+    return {row.endpoint_id: row.n for row in counted}

@@ -229,6 +229,14 @@ class DeliveryRow(SQLModel, table=True):
     __table_args__: ClassVar[Any] = (
         UniqueConstraint("endpoint_id", "seq"),
         Index("deliveries_due", "state", "next_attempt_at"),
+        # Of each endpoint, what is to be sent: so one with a long queue hides no other.
+        Index(
+            "deliveries_waiting",
+            "endpoint_id",
+            "next_attempt_at",
+            sqlite_where=sql("state = 'pending'"),
+            postgresql_where=sql("state = 'pending'"),
+        ),
         Index("deliveries_signal", "signal_id"),
     )
     id: str = text(key=True)

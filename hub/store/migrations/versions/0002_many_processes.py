@@ -12,6 +12,14 @@ down_revision = "0001"
 def upgrade() -> None:
     op.add_column("deliveries", sa.Column("trace", TEXT, nullable=True))
     op.add_column("sources", sa.Column("problem", TEXT, nullable=True))
+    is_waiting = sa.text("state = 'pending'")
+    op.create_index(
+        "deliveries_waiting",
+        "deliveries",
+        ["endpoint_id", "next_attempt_at"],
+        sqlite_where=is_waiting,
+        postgresql_where=is_waiting,
+    )
     op.create_index("account_keys_owner", "account_keys", ["owner_id"])
     op.create_index("person_keys_owner", "person_keys", ["owner_id"])
     for name, column in (("signals_author", "author_id"), ("signals_owner", "owner_id")):
