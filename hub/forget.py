@@ -4,21 +4,23 @@ In short batches, each of which may be the last: whoever runs it again goes on, 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from hub.config import Config
 from hub.connector import PersonRef
 from hub.ingest.enrich import FORGOTTEN_TITLE, person_keys
 from hub.route import Router, facts_of
 from hub.signals import ChangeType, Signal
 from hub.store import Connection, Store, log
 from hub.store.clock import clock
-from hub.store.forgotten import remember_to_forget
+from hub.store.forgotten import remember_to_forget, who_came_back
 from hub.store.people import (
     Known,
     add_keys,
+    find_people,
     refs_to,
     remove_person,
     signals_after,
@@ -282,3 +284,12 @@ def possible_keys(asked: str, sources: Iterable[str]) -> frozenset[str]:
     return frozenset(
         f"{kind}:{source}:{asked.casefold()}" for source in sources for kind in ("handle", "name")
     )
+
+
+async def forget_again(store: Store, config: Callable[[], Config]) -> list[Erased]:
+    """Forget everybody who is on the list and here all the same, as after a backup came back."""
+    async with store.read() as connection:
+        back = await who_came_back(connection)
+        known = [one for id_ in back for one in await find_people(connection, id_)]
+    router = Router(config().roles) if known else Router({})
+    return [await Forgetting(store, router, await known_as(store, one)).run() for one in known]

@@ -6,6 +6,7 @@ import typer
 
 from hub import __version__
 from hub.cli import (
+    backup,
     check,
     connectors,
     database,
@@ -64,3 +65,5 @@ app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(database.schema)
 app.command(rich_help_panel=KEEP)(retain.retain)
 app.command(rich_help_panel=KEEP)(forget.forget)
+app.command(rich_help_panel=KEEP)(backup.backup)
+app.command(rich_help_panel=KEEP)(backup.restore)
