@@ -21,6 +21,7 @@ from hub.errors import (
     SourceUnavailable,
     StoreUnavailable,
 )
+from hub.hidden import redact
 from hub.http import Clients
 from hub.ingest import (
     Claim,
@@ -221,7 +222,7 @@ def after_poll(
     return {
         "state": State.AUTH_FAILED if stopped else State.FAILING,
         "failures": failures,
-        "last_error": str(error),
+        "last_error": redact(str(error)),
         "last_error_at": at,
         "next_poll_at": None if stopped else at + wait,
     }

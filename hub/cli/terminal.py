@@ -157,12 +157,14 @@ def complain(error: HubError) -> None:
     """Write what happened and what to do next, a line each."""
     from rich.text import Text
 
+    from hub.hidden import redact
+
     for head, style, text in (
         ("error: ", "bold red", error.message),
         ("  fix: ", "bold", error.suggestion),
     ):
         if text:
-            err().print(Text.assemble((head, style), plain(text)), soft_wrap=True)
+            err().print(Text.assemble((head, style), plain(redact(text))), soft_wrap=True)
 
 
 def exit_code(error: HubError) -> int:

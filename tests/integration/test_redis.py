@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
+from hub import metrics
 from hub.bus.redis import RedisBus
 from hub.config import read_config
 from hub.errors import ConfigError
@@ -53,6 +54,7 @@ async def test_hints_stay_at_home_while_redis_is_away_and_travel_again(server: V
     async with two_buses(server.url) as (here, there):
         server.kill()
         await until(lambda: not here.is_up and not there.is_up)
+        assert metrics.REGISTRY.get_sample_value("hub_redis_up", {"use": "bus"}) == 0
         seen, began = here.count, time.monotonic()
         await here.tell()
         assert time.monotonic() - began < 0.05  # whoever tells waits for nobody
@@ -62,6 +64,7 @@ async def test_hints_stay_at_home_while_redis_is_away_and_travel_again(server: V
         server.start()
         assert await there.wait(seen, 10) > seen  # what was missed is looked for
         await until(lambda: here.is_up and there.is_up)
+        assert metrics.REGISTRY.get_sample_value("hub_redis_up", {"use": "bus"}) == 1
         await asyncio.sleep(0.1)
         assert await hint(here, there) < 0.5
 
