@@ -89,11 +89,11 @@ async def reload_when_asked(
                 runtime.store, runtime.settings.config, environment(), by, accept
             )
         except HubError as error:
-            facts = {"error": str(error)}
-            logger.error("the configuration was not read anew: nothing changed", extra=facts)  # noqa: TRY400
+            facts = {"by": by, "error": str(error)}
+            logger.error("the reload failed", extra=facts)  # noqa: TRY400
             continue
         except Exception:
-            logger.exception("the configuration was not read anew: nothing changed")
+            logger.exception("the reload failed", extra={"by": by})
             continue
         for name, problem in applied.snapshot.config.problems.items():
             say_faulty(name, problem, kept=name in applied.kept)

@@ -26,18 +26,23 @@ logger = logging.getLogger(__name__)
 async def begin(
     store: Store, file: Path, environment: Mapping[str, str], by: str, accept: Accept
 ) -> Applied:
-    """Put in force what hub.toml says, or, where there is no file, what is stored.
+    """Put in force what is found at a start. Raises ConfigError."""
+    config = await found(store, file, environment)
+    accept(config)
+    return await put_in_force(store, config, by=_signed(by))
+
+
+async def found(store: Store, file: Path, environment: Mapping[str, str]) -> Config:
+    """Give what hub.toml says, or, where there is no file, what is stored.
 
     A source that is faulty in the file goes on as it is stored. Raises ConfigError.
     """
     async with store.read() as connection:
         stored = await newest(connection)
-    config = _found(file, stored, environment)
-    accept(config)
-    return await put_in_force(store, config, by=_signed(by))
+    return _file_or_stored(file, stored, environment)
 
 
-def _found(file: Path, stored: Stored | None, environment: Mapping[str, str]) -> Config:
+def _file_or_stored(file: Path, stored: Stored | None, environment: Mapping[str, str]) -> Config:
     if stored is None:
         return configure(load_tables(file), environment)
     if file.exists():

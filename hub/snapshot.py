@@ -14,6 +14,7 @@ from hub.config import HUB_SOURCE, Config, SourceConfig
 from hub.connector import Draft, Page
 from hub.declared import EndpointConfig
 from hub.difference import Difference, difference
+from hub.errors import StoreUnavailable
 from hub.ingest import Ingested, Plan, Reading, Target, ingest_within
 from hub.ingest.rescore import rescore
 from hub.kinds import Severity
@@ -85,7 +86,13 @@ async def put_in_force(
                 seq = told.seq
             if is_new:
                 await keep(connection, seq, digest, by, at, tables, problems)
-    await _judge_anew(store, config, plan)
+    try:
+        await _judge_anew(store, config, plan)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(
+            f"the configuration is in force, but not all is judged by its roles: {error.message}",
+            "Run: hub reload",
+        ) from error
     return Applied(Snapshot(config, plan, seq), changed, frozenset(kept), told)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import SecretStr
@@ -79,6 +80,15 @@ class Book:
         part = self.records[after : after + self.page]
         end = after + len(part)
         return JSONResponse({"records": part, "after": end, "more": end < len(self.records)})
+
+
+def install(folder: Path) -> Path:
+    """Make a package that offers the connector `ledger`; its folder is to be put on the path."""
+    about = folder / "ledger_connector-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: ledger-connector\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[hub.connectors]\nledger = tests.ledger:Ledger\n")
+    return folder
 
 
 def ledger_config(*urls: str, toml: str = "", **changes: Any) -> Config:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -80,9 +81,9 @@ async def migrated(database_url: str) -> str:
 
 @asynccontextmanager
 async def running(
-    database_url: str, config: Config | None = None, **settings: Any
+    database_url: str, config: Config | None = None, *, file: Path | None = None, **settings: Any
 ) -> AsyncGenerator[Running]:
-    """Migrate, make keys, start the hub; stop it at the end."""
+    """Migrate, make keys, start the hub; stop it at the end. `file`: a hub.toml for `config`."""
     keys = {role: new_key() for role in (*ROLES, "admin")}
     async with open_store(database_url) as store:
         await migrate(store)
@@ -93,7 +94,11 @@ async def running(
                 connection, keys["admin"], name="admin", roles=[], scopes=["admin"], at=now()
             )
     options: dict[str, Any] = {"database": database_url, "secret_key": SECRET, **settings}
-    app = make_app(Settings(**options), config or read_config("", {}))
+    if file is None:
+        config = config or read_config("", {})
+    else:
+        options["config"] = file
+    app = make_app(Settings(**options), config)
     async with serve(app) as url, httpx2.AsyncClient(base_url=url, timeout=30) as client:
         yield Running(url, keys, app, client)
 

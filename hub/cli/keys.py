@@ -12,6 +12,9 @@ from hub.cli.terminal import AsJson, as_json, moment, note, say, table
 from hub.errors import Code, ConfigError, Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from hub.settings import Settings
     from hub.store.keys import Key
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, revoke.")
@@ -50,7 +53,7 @@ def create(
     settings = prepare.settings()
     roles = sorted(set(role or []))
     scopes = ["admin"] if admin else []
-    known = prepare.config(settings).roles
+    known = _roles(settings)
     for one in roles:
         if one not in known:
             raise ConfigError(f"no role named {one!r}", f"There are: {', '.join(known)}")
@@ -96,6 +99,18 @@ def create(
     what = ", ".join([*roles, *scopes])
     until = f", until {moment(expires_at)} UTC" if expires_at else ""
     note(f"This key of {name.strip()!r} ({what}{until}) is shown only now: keep it safe.")
+
+
+def _roles(settings: "Settings") -> "Collection[str]":
+    """Name the roles there are; without a file those that are stored."""
+    if settings.config.exists():
+        return prepare.config(settings).roles
+
+    async def stored() -> "Collection[str]":
+        async with prepare.store(settings) as store:
+            return (await prepare.found(settings, store)).roles
+
+    return prepare.run(stored())
 
 
 @app.command("list")

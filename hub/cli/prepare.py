@@ -39,6 +39,14 @@ def config(read: "Settings") -> "Config":
     return load_config(read.config, environment())
 
 
+async def found(read: "Settings", opened: "Store") -> "Config":
+    """Give what a hub would put in force at its start. Raises ConfigError."""
+    from hub.renewal import found as at_a_start
+    from hub.settings import environment
+
+    return await at_a_start(opened, read.config, environment())
+
+
 def accept(file: Path) -> "Accept":
     """Give what checks the endpoints' selections, and says the line of the first wrong one."""
 

@@ -10,7 +10,6 @@ from hub.cli import prepare
 from hub.cli.terminal import AsJson, as_json, say
 
 if TYPE_CHECKING:
-    from hub.config import Config
     from hub.retention import Removed
     from hub.settings import Settings
 
@@ -26,15 +25,14 @@ def retain(
     A running hub does so by itself, every hour.
     """
     settings = prepare.settings()
-    config = prepare.config(settings)
     if dry_run:
-        counts = prepare.run(_count(settings, config))
+        counts = prepare.run(_count(settings))
         if json:
             as_json({"dry_run": True, **counts})
         else:
             say(f"would delete {_in_words(counts)}")
         return
-    removed = prepare.run(_retain(settings, config))
+    removed = prepare.run(_retain(settings))
     if json:
         as_json(
             {"dry_run": False, "under_way": removed is None, **(asdict(removed) if removed else {})}
@@ -45,20 +43,23 @@ def retain(
         say(f"deleted {_in_words(asdict(removed))}", "green")
 
 
-async def _count(settings: "Settings", config: "Config") -> dict[str, int]:
+async def _count(settings: "Settings") -> dict[str, int]:
     from hub.retention import cutoffs
     from hub.signals import now
     from hub.store.erase import count_old
 
-    async with prepare.store(settings) as store, store.read() as connection:
-        return await count_old(connection, cutoffs(config, now()))
+    async with prepare.store(settings) as store:
+        config = await prepare.found(settings, store)
+        async with store.read() as connection:
+            return await count_old(connection, cutoffs(config, now()))
 
 
-async def _retain(settings: "Settings", config: "Config") -> "Removed | None":
+async def _retain(settings: "Settings") -> "Removed | None":
     from hub.bus.local import LocalBus
     from hub.retention import Retention
 
     async with prepare.store(settings) as store:
+        config = await prepare.found(settings, store)
         return await Retention(store, LocalBus(), lambda: config).once(due=False)
 
 

@@ -79,6 +79,8 @@ async def _read(settings: "Settings") -> list[_Source]:
 
 def _not_served_yet(settings: "Settings", served: list[str]) -> list[str]:
     """Name what hub.toml declares and no hub has read yet."""
+    if not settings.config.exists() and served:
+        return []  # what is stored is in force
     try:
         declared = prepare.config(settings).sources
     except ConfigError as error:

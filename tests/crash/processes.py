@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests import secrets
+from tests import ledger, secrets
 from tests.cli import ROOT
 from tests.crash.planted import Crash
 from tests.engines import end_with_parent
@@ -19,9 +19,6 @@ from tests.engines import end_with_parent
 READY_SECONDS = 60
 POINT_SECONDS = 5  # a point that is not reached by then is not waited for
 STOP_SECONDS = 30
-
-ENTRY_POINTS = "[hub.connectors]\nledger = tests.ledger:Ledger\n"
-METADATA = "Metadata-Version: 2.1\nName: crash-connectors\nVersion: 1\n"
 
 
 class Died(Exception):
@@ -37,10 +34,7 @@ class Home:
 
     def furnish(self, toml: str) -> None:
         secrets.write(self.path, "[hub]\ndefault_roles = false\n" + toml)
-        package = self.path / "packages" / "crash_connectors-1.dist-info"
-        package.mkdir(parents=True)
-        (package / "METADATA").write_text(METADATA)
-        (package / "entry_points.txt").write_text(ENTRY_POINTS)
+        ledger.install(self.path / "packages")
 
     def environment(self, crash: Crash) -> dict[str, str]:
         ours = {key: value for key, value in os.environ.items() if key[:4] != "HUB_"}
