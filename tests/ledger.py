@@ -1,5 +1,6 @@
 """A source of the tests' own: a ledger of records over HTTP, and the connector that reads it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -55,12 +56,13 @@ def draft(record: dict[str, Any]) -> Draft:
 
 
 class Book:
-    """The ledger's server. `answer` replaces its answers while it is set."""
+    """The ledger's server. `answer` replaces its answers while it is set, `held` holds them up."""
 
     def __init__(self, page: int = 3) -> None:
         self.page = page
         self.records: list[dict[str, Any]] = []
         self.answer: Response | None = None
+        self.held: asyncio.Event | None = None
         self.asked = 0
         self.app = Starlette(routes=[Route("/records", self.read)])
 
@@ -72,6 +74,8 @@ class Book:
 
     async def read(self, request: Request) -> Response:
         self.asked += 1
+        if self.held is not None:
+            await self.held.wait()
         if self.answer is not None:
             return self.answer
         if request.headers.get("authorization") != f"Bearer {TOKEN}":

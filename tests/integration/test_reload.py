@@ -470,24 +470,17 @@ async def _free(runtime: Runtime) -> bool:
 
 
 async def test_a_poll_under_way_of_a_source_that_goes_ends_in_peace(place: Place) -> None:
-    book, asked, go_on = Book(page=1), asyncio.Event(), asyncio.Event()
-    read = book.read
-
-    async def slowly(request: Any) -> Any:
-        asked.set()
-        await go_on.wait()
-        return await read(request)
-
-    book.app.routes[0].app = _endpoint(slowly)  # type: ignore[attr-defined]
+    book = Book(page=1)
+    book.held = asyncio.Event()
     for number in range(3):
         book.write(f"Deal {number}")
     async with serve(book.app) as url:
         place.write(source(url))
         async with serving(place) as hub:
             store = runtime_of(hub).store
-            await asyncio.wait_for(asked.wait(), 10)
+            await until(lambda: book.asked)
             await follows(hub, await place.reload("[hub]\n"))
-            go_on.set()
+            book.held.set()
             await until(lambda: _settled(store))
             gone = await row(store)
             assert (gone.state, gone.cursor) == (State.REMOVED, {"after": 3})
@@ -495,12 +488,6 @@ async def test_a_poll_under_way_of_a_source_that_goes_ends_in_peace(place: Place
             await follows(hub, await place.reload(source(url)))
             await until(lambda: _signals(hub, 4))
             assert (await row(store)).cursor == {"after": 4}
-
-
-def _endpoint(handler: Any) -> Any:
-    from starlette.routing import request_response  # noqa: PLC0415 - as Route does with it
-
-    return request_response(handler)
 
 
 async def _settled(store: Store) -> bool:
