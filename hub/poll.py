@@ -89,7 +89,7 @@ class Poller:
         """Read what is new at a claimed source and settle its row, whatever happens.
 
         An empty `report` that is passed in can be watched as it fills.
-        Raises StoreUnavailable; then the lease ends by itself and the poll is done again.
+        Raises StoreUnavailable; then the source is still held, see `give_back`.
         """
         assert standing.lease is not None, "only a claimed source is polled"
         report = report or Report()

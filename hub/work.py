@@ -78,9 +78,14 @@ async def work(runtime: Runtime, sender: Sender) -> None:
         tasks.create_task(runtime.poller.beat())
         tasks.create_task(sender.beat())
         tasks.create_task(Retention(runtime.store, runtime.bus, lambda: runtime.config).run())
-        tasks.create_task(_Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll).run())
+        back = runtime.poller.give_back
         tasks.create_task(
-            _Loop(runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send).run()
+            _Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll, back).run()
+        )
+        tasks.create_task(
+            _Loop(
+                runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send, sender.give_back
+            ).run()
         )
 
 
@@ -94,6 +99,7 @@ class _Loop(Generic[Row]):
     due: Callable[[], Awaitable[timedelta | None]]
     claim: Callable[[int], Awaitable[list[Row]]]
     do: Callable[[Row], Awaitable[None]]
+    give_back: Callable[[Row], Awaitable[None]]
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -145,11 +151,25 @@ class _Loop(Generic[Row]):
 
     async def _one(self, row: Row) -> None:
         try:
-            await self.do(row)
-        except StoreUnavailable as error:
-            logger.warning("work is left to its lease", extra={"error": str(error)})
+            try:
+                await self.do(row)
+            except StoreUnavailable as error:
+                await self._give_back(row, error)
         except Exception:
             # The row's lease ends and it is tried again; the loop outlives it.
             logger.exception("work failed", extra={"work": self.work})
         finally:
             await self.runtime.waker.wake(self.work)
+
+    async def _give_back(self, row: Row, error: StoreUnavailable) -> None:
+        """Free a row that the database kept from being settled, as soon as it is there again.
+
+        Else everybody would wait for the end of the lease, though nobody is at it.
+        """
+        while True:
+            logger.warning("work waits", extra={"work": self.work, "error": str(error)})
+            await asyncio.sleep(STORE_AWAY)
+            try:
+                return await self.give_back(row)
+            except StoreUnavailable as again:
+                error = again

@@ -68,7 +68,10 @@ class Sender:
     _held: Held[int] = field(default_factory=lambda: Held(prolong_deliveries))
 
     async def attempt(self, delivery: Delivery, endpoint: EndpointConfig) -> DeliveryState:
-        """Try a claimed delivery once and settle it. Raises StoreUnavailable."""
+        """Try a claimed delivery once and settle it.
+
+        Raises StoreUnavailable; then it is still held, see `give_back`.
+        """
         timed = metrics.timed(metrics.delivery_seconds.labels(delivery.endpoint))
         facts: dict[str, Any] = {
             "delivery": delivery.id,
@@ -102,8 +105,7 @@ class Sender:
         except StoreUnavailable:
             raise
         except asyncio.CancelledError:
-            async with self.store.write() as connection:
-                await give_back(connection, delivery)
+            await self.give_back(delivery)
             raise
         except DeliveryError as error:
             return await self._failed(delivery, endpoint, error, at, rendered)

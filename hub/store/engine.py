@@ -1,10 +1,11 @@
 """Opens the database: one engine for writing, one for reading, on SQLite or PostgreSQL."""
 
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -28,6 +29,7 @@ SQLITE_PRAGMAS = (
     "temp_store=MEMORY",
     "secure_delete=ON",  # what is deleted is overwritten: its words are in no free page
 )
+TROUBLE = 15.0  # seconds that a transaction which could not be written is news
 
 
 class Store:
@@ -38,14 +40,32 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write = _engine(self.url, writes=True)
         self._read = _engine(self.url, writes=False)
+        self._trouble: tuple[str, float] | None = None
 
-    def write(self) -> AbstractAsyncContextManager[AsyncConnection]:
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncConnection]:
         """Open a transaction that commits at the end, or leaves nothing.
 
         SQLite begins IMMEDIATE: a writer waits its turn at the start and never finds, half-way,
         that another was faster. Raises StoreUnavailable.
         """
-        return _used(self._write.begin())
+        async with _used(self._write.begin(), self._note) as connection:
+            yield connection
+        self._trouble = None
+
+    def require_writable(self) -> None:
+        """Raise StoreUnavailable when the newest transaction could not be written.
+
+        A full disk, or a lock that somebody holds, can be read past; who only reads would not know.
+        Work that is due tries again at once, so what was long ago means nothing any more.
+        """
+        if self._trouble is not None:
+            words, at = self._trouble
+            if monotonic() - at < TROUBLE:
+                raise _unavailable(words)
+
+    def _note(self, words: str) -> None:
+        self._trouble = (words, monotonic())
 
     def read(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """Open a connection for reading; every statement sees the newest commit.
@@ -78,6 +98,7 @@ async def open_store(url: str) -> AsyncGenerator[Store]:
 @asynccontextmanager
 async def _used(
     opening: AbstractAsyncContextManager[AsyncConnection],
+    told: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[AsyncConnection]:
     is_open = False
     try:
@@ -91,9 +112,14 @@ async def _used(
         if is_open and not _is_away(error):
             raise
         metrics.store_failures.inc()
-        raise StoreUnavailable(
-            _words(error), "See whether HUB_DATABASE is right and the database runs"
-        ) from error
+        words = _words(error)
+        if told is not None:
+            told(words)
+        raise _unavailable(words) from error
+
+
+def _unavailable(words: str) -> StoreUnavailable:
+    return StoreUnavailable(words, "See whether HUB_DATABASE is right and the database runs")
 
 
 def _is_away(error: Exception) -> bool:

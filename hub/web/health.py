@@ -24,7 +24,7 @@ async def live(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Say ready when the database answers and has this version's schema."""
+    """Say ready when the database answers, takes what is written, and has this schema."""
     if _draining(request.app):
         return _not_ready("the process is stopping")
     if _loop_ended(request.app):

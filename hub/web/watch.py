@@ -76,6 +76,7 @@ class Watch:
         await require_current(self._runtime.store)
         async with self._runtime.store.read() as connection:
             await log.head(connection)
+        self._runtime.store.require_writable()
 
     async def _state(self) -> Watched:
         config = self._runtime.config
