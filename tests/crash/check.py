@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 
+from hub.config import HUB_SOURCE
 from hub.signals import ChangeType, Classification, Status
 from hub.store import Store
 from hub.store.deliveries import DeliveryState
@@ -73,6 +74,8 @@ def _signals(truth: Truth, hub: Kept) -> Iterator[str]:
     """Every record is a signal, once, as it was last."""
     stored: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for row in hub.signals:
+        if row.source == HUB_SOURCE:
+            continue  # what it says of itself
         stored[row.source, row.external_id].append(row)
     newest = truth.newest()
     for key in newest.keys() - stored.keys():
@@ -102,7 +105,7 @@ def _revisions(truth: Truth, hub: Kept) -> Iterator[str]:
         if key[0] in LOGS:
             yield f"lost: the revision {key}"
     for key, times in stored.items():
-        if key not in said:
+        if key not in said and key[0] != HUB_SOURCE:
             yield f"invented: the revision {key}"
         if times > 1:
             yield f"twice: the revision {key}"

@@ -65,12 +65,13 @@ class Home:
                 preexec_fn=end_with_parent,
             )
 
-    async def run(self, *words: str) -> None:
-        """Run a command to its good end."""
+    async def run(self, *words: str) -> str:
+        """Run a command to its good end and give what it wrote."""
         process = await self.start(*words, crash=Crash())
-        await process.communicate()
+        out, _ = await process.communicate()
         if process.returncode:
             raise Died(f"hub {' '.join(words)} ended with {process.returncode}: {self.log[-2000:]}")
+        return out.decode()
 
     @asynccontextmanager
     async def running(self, *words: str, crash: Crash) -> AsyncGenerator["Running"]:

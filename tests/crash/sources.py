@@ -58,6 +58,12 @@ class Ledger:
                 case "delete":
                     self._say(old.record, title, at, status=Status.DELETED)
 
+    def say_once(self, title: str) -> None:
+        """Write a record that nobody edits later: who waits for its title gets it."""
+        record = f"deal/{len(self.book.records) + 1}"
+        self._say(record, title, datetime.now(UTC))
+        del self.alive[record]
+
     def _say(
         self,
         record: str,
@@ -151,7 +157,8 @@ class Sources:
     seed: int
     ledger: Ledger = field(init=False)
     desk: Desk = field(init=False)
-    left: int = 0  # writes until the next round
+    left: float = 0  # writes until the next round; endless: math.inf
+    between: float = BETWEEN
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.truth, random.Random(f"ledger {self.seed}"))
@@ -161,7 +168,7 @@ class Sources:
         """Let things happen until cancelled."""
         choose = random.Random(f"pace {self.seed}")
         while True:
-            await asyncio.sleep(choose.expovariate(1 / BETWEEN))
+            await asyncio.sleep(choose.expovariate(1 / self.between))
             if self.left:
                 self.left -= 1
                 choose.choice((self.ledger, self.desk)).happen()

@@ -78,6 +78,7 @@ threshold = {0.5 if self.word else 0.0}
 [roles.{self.name}.sees]
 classification = "{self.most.name.lower()}"
 except_kinds = {[f"{self.never}*"] if self.never else []}
+sources = ["ledger", "desk"]
 [endpoints.{self.name}]
 role = "{self.name}"
 url = "{url}"
