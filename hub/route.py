@@ -1,15 +1,26 @@
 """Which roles should hear of a signal, how much it matters to each, and why. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
+from typing import NamedTuple
 
-from hub.access import Condition, holds, sees
+from hub.access import holds, sees
 from hub.declared import Role
-from hub.kinds import Severity, kind_info, matches_kind
-from hub.signals import Facts, Outcome, Reason, Relevance, Signal, Status, iso
+from hub.kinds import Department, Severity, kind_info, matches_kind
+from hub.signals import (
+    Classification,
+    Facts,
+    Outcome,
+    Reason,
+    Relevance,
+    Signal,
+    Status,
+    iso,
+)
 
+_NOBODY: frozenset[str] = frozenset()
 # How much of a role's severity weight each severity adds.
 _SEVERITY = {
     Severity.INFO: 0.0,
@@ -20,91 +31,122 @@ _SEVERITY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A role with everything that does not depend on the signal worked out."""
+class _Sort(NamedTuple):
+    """What a role's rule and most of its interests look at: a role meets few sorts of signals."""
 
-    role: Role
-    condition: Condition
-    accounts: Mapping[str, tuple[str, float]]
-    keywords: tuple[tuple[str, float], ...]
-    prior: Callable[[str], tuple[float, str]]
+    kind: str
+    department: Department
+    classification: Classification
+    source: str
+    severity: Severity
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What only this signal has: its account, the keywords in its text, whom it asks."""
+
+    account: str | None
+    words: Sequence[str]
+    asked: frozenset[str]
 
 
 class Router:
     """The roles of one configuration, made ready to judge many signals."""
 
     def __init__(self, roles: Mapping[str, Role]) -> None:
-        self.roles = [
-            _Prepared(
-                role,
-                sees(role.rule),
-                {
-                    name.casefold(): (name, weight)
-                    for name, weight in role.interests.accounts.items()
-                },
-                tuple(
-                    (word.casefold(), weight) for word, weight in role.interests.keywords.items()
-                ),
-                lru_cache(maxsize=1024)(partial(_kind_prior, dict(role.interests.kinds))),
-            )
-            for role in roles.values()
-        ]
+        self._judges = [_Judge(role) for role in roles.values()]
+        self._words = sorted({word for judge in self._judges for word, _ in judge.keywords})
 
     def audience(self, signal: Signal, notify_after: datetime | None = None) -> list[Relevance]:
         """Judge one signal for every role.
 
         What happened before `notify_after` is history: scored, never pushed.
         """
-        facts = facts_of(signal)
+        sort, said = _sort_of(signal), self._said(signal)
+        found = [judge.relevance(sort, said) for judge in self._judges]
+        if notify_after is None or signal.revised_at >= notify_after:
+            return found
+        return [
+            Relevance(one.role, one.score, one.reasons, Outcome.HISTORY)
+            if one.outcome is Outcome.SENT
+            else one
+            for one in found
+        ]
+
+    def _said(self, signal: Signal) -> _Said:
         text = f"{signal.title}\n{signal.summary}\n{signal.body or ''}".casefold()
-        return [self._relevance(one, signal, facts, text, notify_after) for one in self.roles]
-
-    def _relevance(
-        self,
-        one: _Prepared,
-        signal: Signal,
-        facts: Facts,
-        text: str,
-        notify_after: datetime | None,
-    ) -> Relevance:
-        role = one.role
-        if not holds(one.condition, facts):
-            return Relevance(role.name, 0.0, (), Outcome.NOT_PERMITTED)
-        reasons = tuple(self._reasons(one, signal, text))
-        score = round(min(1.0, max(0.0, sum(reason.weight for reason in reasons))), 4)
-        if score < role.threshold:
-            outcome = Outcome.BELOW_THRESHOLD
-        elif notify_after is not None and signal.revised_at < notify_after:
-            outcome = Outcome.HISTORY
-        else:
-            outcome = Outcome.SENT
-        return Relevance(role.name, score, reasons, outcome)
-
-    def _reasons(self, one: _Prepared, signal: Signal, text: str) -> list[Reason]:
-        interests = one.role.interests
-        reasons: list[Reason] = []
-        prior, pattern = one.prior(signal.kind)
-        if prior:
-            about = kind_info(signal.kind).about
-            reasons.append(Reason("kind", prior, f"{about} ({pattern})"))
-        if near := interests.departments.get(signal.department):
-            reasons.append(Reason("department", near, f"from {signal.department}"))
-        # A happening that is over is news, but no longer urgent.
-        if signal.status not in {Status.RESOLVED, Status.DELETED}:
-            weight = round(interests.severity * _SEVERITY[signal.severity], 4)
-            if weight:
-                reasons.append(Reason("severity", weight, signal.severity.name.lower()))
-        if signal.account and (named := one.accounts.get(signal.account.name.casefold())):
-            reasons.append(Reason("account", named[1], f"{named[0]} is an account of interest"))
-        reasons.extend(
-            Reason("keyword", weight, f"says “{word}”")
-            for word, weight in one.keywords
-            if word in text
+        return _Said(
+            signal.account.name.casefold() if signal.account else None,
+            [word for word in self._words if word in text],
+            _asked(signal),
         )
-        if interests.addressed and one.role.name in _asked(signal):
-            reasons.append(Reason("addressed", interests.addressed, f"asks {one.role.name}"))
-        return reasons
+
+
+class _Judge:
+    """One role, with everything that does not depend on the signal worked out."""
+
+    def __init__(self, role: Role) -> None:
+        interests = role.interests
+        self.role = role
+        self.condition = sees(role.rule)
+        self.accounts = {
+            name.casefold(): Reason("account", weight, f"{name} is an account of interest")
+            for name, weight in interests.accounts.items()
+        }
+        self.keywords = [
+            (word.casefold(), Reason("keyword", weight, f"says “{word.casefold()}”"))
+            for word, weight in interests.keywords.items()
+        ]
+        self.of_sort = lru_cache(maxsize=4096)(self._of_sort)
+
+    def relevance(self, sort: _Sort, said: _Said) -> Relevance:
+        usual = self.of_sort(sort)
+        if usual.outcome is Outcome.NOT_PERMITTED:
+            return usual
+        more: list[Reason] = []
+        if said.account and (named := self.accounts.get(said.account)):
+            more.append(named)
+        if said.words:
+            more.extend(reason for word, reason in self.keywords if word in said.words)
+        if self.role.name in said.asked and (weight := self.role.interests.addressed):
+            more.append(Reason("addressed", weight, f"asks {self.role.name}"))
+        return self._judged((*usual.reasons, *more)) if more else usual
+
+    def _of_sort(self, sort: _Sort) -> Relevance:
+        """Judge what all signals of a sort have in common."""
+        # A rule looks at nothing that is not in the sort; `Facts` has more, for filters.
+        if not holds(self.condition, Facts(*sort[:5], status="", occurred_at="")):
+            return Relevance(self.role.name, 0.0, (), Outcome.NOT_PERMITTED)
+        interests = self.role.interests
+        reasons: list[Reason] = []
+        prior, pattern = _kind_prior(interests.kinds, sort.kind)
+        if prior:
+            about = kind_info(sort.kind).about
+            reasons.append(Reason("kind", prior, f"{about} ({pattern})"))
+        if near := interests.departments.get(sort.department):
+            reasons.append(Reason("department", near, f"from {sort.department}"))
+        weight = round(interests.severity * _SEVERITY[sort.severity], 4)
+        if weight and not sort.is_over:
+            reasons.append(Reason("severity", weight, sort.severity.name.lower()))
+        return self._judged(tuple(reasons))
+
+    def _judged(self, reasons: tuple[Reason, ...]) -> Relevance:
+        score = round(min(1.0, max(0.0, sum(reason.weight for reason in reasons))), 4)
+        outcome = Outcome.SENT if score >= self.role.threshold else Outcome.BELOW_THRESHOLD
+        return Relevance(self.role.name, score, reasons, outcome)
+
+
+def _sort_of(signal: Signal) -> _Sort:
+    return _Sort(
+        signal.kind,
+        signal.department,
+        signal.classification,
+        signal.source,
+        signal.severity,
+        # A happening that is over is news, but no longer urgent.
+        signal.status in {Status.RESOLVED, Status.DELETED},
+    )
 
 
 def facts_of(signal: Signal, scores: Mapping[str, float] | None = None) -> Facts:
@@ -133,6 +175,8 @@ def _kind_prior(weights: Mapping[str, float], kind: str) -> tuple[float, str]:
 def _asked(signal: Signal) -> frozenset[str]:
     """Name the roles a person's post asks something of (`attributes.asked_of`)."""
     asked = signal.attributes.get("asked_of")
+    if asked is None:
+        return _NOBODY
     if isinstance(asked, str):
         return frozenset({asked})
     if isinstance(asked, list):

@@ -16,7 +16,7 @@ from hub.store.chores import RETENTION, hasten
 from hub.store.deliveries import add_deliveries
 from hub.store.redact import redact
 from hub.store.relevance import day_of, save_relevance, scores_of
-from hub.store.signals import revision_row, save, save_revisions
+from hub.store.signals import save, save_revisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,8 @@ async def address(
     )
     await save_revisions(
         connection,
-        [
-            revision_row(v.revision_id, v.signal.id, source=v.signal.source, draft=v.draft, at=at)
-            for v in versions
-        ],
+        [(v.revision_id, v.signal.id, v.signal.source, v.draft) for v in versions],
+        at,
     )
     gone = {
         id_: one.version.signal

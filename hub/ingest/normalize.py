@@ -1,6 +1,7 @@
 """Brings drafts to one form: clean text, safe links, sizes that the hub can carry. Pure."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -15,8 +16,7 @@ from hub.signals import Classification, Json, Origin, Status
 TITLE, SUMMARY, BODY, LABEL, ATTRIBUTES = 300, 2_000, 100_000, 100, 64 * 1024
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_SPACE = re.compile(r"\s+")
-_LINES = re.compile(r"\n{3,}")
+_LINES = re.compile("\n\n\n+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,15 @@ def _problem(draft: Draft) -> str | None:
 
 
 def _readable(bad: Bad) -> Bad:
-    id_ = _CONTROL.sub("", bad.external_id) if bad.external_id else None
-    return Bad(_CONTROL.sub("", bad.reason), bad.raw, id_)
+    id_ = _plain(bad.external_id) if bad.external_id else None
+    return Bad(_plain(bad.reason), bad.raw, id_)
 
 
 def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
     changes: dict[str, Any] = {
-        "external_id": _CONTROL.sub("", draft.external_id),
-        "revision": _CONTROL.sub("", draft.revision),
-        "thread": _CONTROL.sub("", draft.thread) if draft.thread else None,
+        "external_id": _plain(draft.external_id),
+        "revision": _plain(draft.revision),
+        "thread": _plain(draft.thread) if draft.thread else None,
         "account": _clean_ref(draft.account),
         "author": _clean_ref(draft.author),
         "owner": _clean_ref(draft.owner),
@@ -90,7 +90,17 @@ def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
         changes |= {"title": "Deleted at its source", "summary": "", "body": None}
         changes |= {"attributes": {}, "labels": (), "sentiment": None, "url": None}
         changes |= {"account": None, "author": None, "owner": None, "thread": None}
-    return draft.model_copy(update=changes)
+    return _changed(draft, changes)
+
+
+_Model = TypeVar("_Model", Draft, AccountRef, PersonRef)
+
+
+def _changed(model: _Model, values: Mapping[str, Any]) -> _Model:
+    """Copy only what differs: most of what comes is in the hub's form already."""
+    have = vars(model)
+    changes = {name: value for name, value in values.items() if value != have[name]}
+    return model.model_copy(update=changes) if changes else model
 
 
 _Ref = TypeVar("_Ref", AccountRef, PersonRef)
@@ -100,18 +110,22 @@ def _clean_ref(ref: _Ref | None) -> _Ref | None:
     """Clean the texts of a reference; one without a name left names nobody."""
     if ref is None:
         return None
-    texts = {name: _CONTROL.sub("", text) if text else None for name, text in ref}
-    if not texts["name"] or not texts["name"].strip():
-        return None
-    return ref.model_copy(update={**texts, "name": _line(texts["name"], TITLE)})
+    texts = {name: _plain(text) if text else None for name, text in vars(ref).items()}
+    name = _line(texts["name"] or "", TITLE)
+    return _changed(ref, {**texts, "name": name}) if name else None
+
+
+def _plain(text: str) -> str:
+    """Take out what cannot be shown or stored. Most texts have none of it, which is soon seen."""
+    return text if text.replace("\n", "").isprintable() else _CONTROL.sub("", text)
 
 
 def _line(text: str, limit: int) -> str:
-    return _cut(_SPACE.sub(" ", _CONTROL.sub("", text)).strip(), limit)
+    return _cut(" ".join(_plain(text).split()), limit)
 
 
 def _text(text: str, limit: int) -> str:
-    return _cut(_LINES.sub("\n\n", _CONTROL.sub("", text.replace("\r\n", "\n"))).strip(), limit)
+    return _cut(_LINES.sub("\n\n", _plain(text.replace("\r\n", "\n"))).strip(), limit)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -137,9 +151,9 @@ def _attributes(attributes: dict[str, Json]) -> tuple[dict[str, Json], int]:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _CONTROL.sub("", value)
+        return _plain(value)
     if isinstance(value, dict):
-        return {_CONTROL.sub("", str(key)): _clean(part) for key, part in value.items()}
+        return {_plain(str(key)): _clean(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_clean(part) for part in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

@@ -1,11 +1,17 @@
 """Column types that behave the same on SQLite and PostgreSQL."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import DateTime, Dialect, String, Text, TypeDecorator
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Boolean, ColumnElement, DateTime, Dialect, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Mapped
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import bindparam
+from sqlalchemy.sql.functions import FunctionElement
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -61,4 +67,50 @@ class JsonText(TypeDecorator[Any]):
         return orjson.loads(value)
 
 
-__all__ = ["TEXT", "JsonText", "UtcDateTime"]
+class _Texts(TypeDecorator[list[str]]):
+    """Many texts as one parameter: an array on PostgreSQL, a JSON array on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(ARRAY(Text()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return orjson.dumps(value).decode()
+
+
+class _Among(FunctionElement[bool]):
+    name = "among"
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> "_Among":
+        """Stand alone in a WHERE clause: by default SQLite is asked for `... = 1`, and scans."""
+        del against
+        return self
+
+
+def among(column: ColumnElement[Any] | Mapped[Any], texts: Iterable[str]) -> ColumnElement[bool]:
+    """Compare as `column.in_(texts)` does, by a statement that is the same for any number of them.
+
+    So it is prepared once: a list of parameters is another statement for every length.
+    """
+    return _Among(column, bindparam(None, sorted(set(texts)), _Texts, unique=True))
+
+
+@compiles(_Among, "postgresql")
+def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} = ANY ({texts})"
+
+
+@compiles(_Among, "sqlite")
+def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
+    column, texts = (compiler.process(one, **options) for one in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - compiled
+
+
+__all__ = ["TEXT", "JsonText", "UtcDateTime", "among"]

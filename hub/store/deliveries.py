@@ -6,19 +6,35 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import case, func, insert, or_, select, tuple_, update
+from sqlalchemy import case, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub import traces
 from hub.signals import new_id
 from hub.store.clock import clock
+from hub.store.columns import among
 from hub.store.identities import insert_new
+from hub.store.insert import Insert
 from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, SignalRow, table
 
 _DELIVERIES = table(DeliveryRow)
 _ENDPOINTS = table(EndpointRow)
 _ATTEMPTS = table(AttemptRow)
+_INSERT = Insert(
+    _DELIVERIES,
+    (
+        "id",
+        "endpoint_id",
+        "signal_id",
+        "seq",
+        "state",
+        "attempt",
+        "created_at",
+        "next_attempt_at",
+        "trace",
+    ),
+)
 
 
 class DeliveryState(StrEnum):
@@ -59,24 +75,15 @@ async def add_deliveries(
     connection: AsyncConnection, rows: Sequence[tuple[str, str, int]], at: datetime
 ) -> tuple[str, ...]:
     """Put (endpoint id, signal id, seq) on the way, due at once; give their ids."""
-    trace = traces.here()
-    added = [
-        {
-            "id": new_id(),
-            "endpoint_id": endpoint_id,
-            "signal_id": signal_id,
-            "seq": seq,
-            "state": DeliveryState.PENDING,
-            "attempt": 0,
-            "created_at": at,
-            "next_attempt_at": at,
-            "trace": trace,
-        }
-        for endpoint_id, signal_id, seq in rows
-    ]
-    if added:
-        await connection.execute(insert(DeliveryRow), added)
-    return tuple(str(row["id"]) for row in added)
+    ids, trace = tuple(new_id() for _ in rows), traces.here()
+    await _INSERT.rows(
+        connection,
+        [
+            (id_, *row, DeliveryState.PENDING, 0, at, at, trace)
+            for id_, row in zip(ids, rows, strict=True)
+        ],
+    )
+    return ids
 
 
 async def claim_deliveries(
@@ -160,7 +167,7 @@ async def deliveries(
         .order_by(_DELIVERIES.c.seq, _DELIVERIES.c.id)
     )
     if ids is not None:
-        wanted = wanted.where(_DELIVERIES.c.id.in_(ids))
+        wanted = wanted.where(among(_DELIVERIES.c.id, ids))
     if signal_id is not None:
         wanted = wanted.where(_DELIVERIES.c.signal_id == signal_id)
     return [

@@ -12,6 +12,7 @@ from sqlmodel import SQLModel, col
 
 from hub.access import Condition
 from hub.signals import new_id
+from hub.store.columns import among
 from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow, SignalRow
 from hub.store.visible import compile_condition
 
@@ -82,7 +83,7 @@ async def _owners(
     connection: AsyncConnection, keys: type[AccountKeyRow | PersonKeyRow], wanted: set[str]
 ) -> dict[str, str]:
     rows = await connection.execute(
-        select(col(keys.key), col(keys.owner_id)).where(col(keys.key).in_(sorted(wanted)))
+        select(col(keys.key), col(keys.owner_id)).where(among(col(keys.key), wanted))
     )
     return {row.key: row.owner_id for row in rows}
 
@@ -118,7 +119,7 @@ async def named(
     ):
         rows = await connection.execute(
             select(col(table.id), col(table.name)).where(
-                col(table.id).in_(sorted(set(ids))),
+                among(col(table.id), ids),
                 select(1).where(spoken_of(col(table.id)), condition).exists(),
             )
         )

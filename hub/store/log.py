@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, literal_column, select, update
+from sqlalchemy import delete, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import ChangeType, Facts
-from hub.store.tables import ChangeRow, LogHead
+from hub.store.insert import Insert
+from hub.store.tables import ChangeRow, LogHead, table
 
 CHANGES = (
     col(ChangeRow.seq),
@@ -22,6 +23,8 @@ CHANGES = (
     col(ChangeRow.now),
 )
 _BEYOND = 2**62  # no log is so long
+
+_INSERT = Insert(table(ChangeRow), ("seq", "signal_id", "revision_id", "type", "at", "was", "now"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,14 @@ async def hold(connection: AsyncConnection) -> int:
 
 
 async def append(connection: AsyncConnection, changes: Sequence[Change]) -> None:
-    rows = [
-        {
-            "seq": change.seq,
-            "signal_id": change.signal_id,
-            "revision_id": change.revision_id,
-            "type": change.type,
-            "at": change.at,
-            "was": _packed(change.was) if change.was else None,
-            "now": _packed(change.now),
-        }
-        for change in changes
-    ]
-    if rows:
-        await connection.execute(insert(ChangeRow), rows)
+    # The facts are written as they are: JSON of their fields.
+    await _INSERT.rows(
+        connection,
+        [
+            (one.seq, one.signal_id, one.revision_id, one.type, one.at, one.was, one.now)
+            for one in changes
+        ],
+    )
 
 
 async def head(connection: AsyncConnection) -> int:
@@ -99,22 +96,6 @@ def read_change(row: Any) -> Change:
         _unpacked(row.was) if row.was else None,
         _unpacked(row.now),
     )
-
-
-def _packed(facts: Facts) -> dict[str, Any]:
-    return {
-        "kind": facts.kind,
-        "department": facts.department,
-        "classification": int(facts.classification),
-        "source": facts.source,
-        "severity": int(facts.severity),
-        "status": facts.status,
-        "occurred_at": facts.occurred_at,
-        "account": facts.account,
-        "author": facts.author,
-        "labels": None if facts.labels is None else list(facts.labels),
-        "scores": dict(facts.scores),
-    }
 
 
 def _unpacked(data: Mapping[str, Any]) -> Facts:

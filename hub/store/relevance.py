@@ -4,14 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Outcome, Reason, Relevance
+from hub.store.columns import among
+from hub.store.insert import Insert
 from hub.store.tables import RelevanceRow, table
 
 _SECONDS_A_DAY = 86_400
+_INSERT = Insert(
+    table(RelevanceRow), ("signal_id", "role", "day", "score", "seq", "outcome", "reasons")
+)
 
 
 def day_of(occurred_at: datetime, received_at: datetime) -> int:
@@ -29,25 +34,26 @@ async def save_relevance(
     replaced: Iterable[str],
 ) -> None:
     """Store (signal id, day, seq, relevance) rows; those of `replaced` signals go first."""
-    gone = sorted(replaced)
+    gone = set(replaced)
     if gone:
-        await connection.execute(delete(RelevanceRow).where(col(RelevanceRow.signal_id).in_(gone)))
-    if rows:
         await connection.execute(
-            insert(RelevanceRow),
-            [
-                {
-                    "signal_id": signal_id,
-                    "role": one.role,
-                    "day": day,
-                    "score": one.score,
-                    "seq": seq,
-                    "outcome": one.outcome,
-                    "reasons": [[why.name, why.weight, why.evidence] for why in one.reasons],
-                }
-                for signal_id, day, seq, one in rows
-            ],
+            delete(RelevanceRow).where(among(col(RelevanceRow.signal_id), gone))
         )
+    await _INSERT.rows(
+        connection,
+        [
+            (
+                signal_id,
+                one.role,
+                day,
+                one.score,
+                seq,
+                one.outcome,
+                [(why.name, why.weight, why.evidence) for why in one.reasons],
+            )
+            for signal_id, day, seq, one in rows
+        ],
+    )
 
 
 def read_relevance(row: Any) -> Relevance:
@@ -65,7 +71,7 @@ async def relevance_of(
     """Read every role's relevance of these signals, the most concerned first."""
     rows = await connection.execute(
         select(table(RelevanceRow))
-        .where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+        .where(among(col(RelevanceRow.signal_id), signal_ids))
         .order_by(col(RelevanceRow.score).desc(), col(RelevanceRow.role))
     )
     found: dict[str, list[Relevance]] = {}
@@ -80,7 +86,7 @@ async def scores_of(
     """Read the stored scores of these signals, by signal and role."""
     rows = await connection.execute(
         select(col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.score)).where(
-            col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))),
+            among(col(RelevanceRow.signal_id), signal_ids),
             col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
         )
     )
@@ -94,7 +100,7 @@ async def relevance_seqs(connection: AsyncConnection, signal_ids: Iterable[str])
     """Read the seq under which each of these signals was last judged."""
     rows = await connection.execute(
         select(col(RelevanceRow.signal_id), func.max(col(RelevanceRow.seq)).label("seq"))
-        .where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+        .where(among(col(RelevanceRow.signal_id), signal_ids))
         .group_by(col(RelevanceRow.signal_id))
     )
     return {row.signal_id: row.seq for row in rows}
@@ -107,6 +113,6 @@ async def outcomes_of(
     rows = await connection.execute(
         select(
             col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.outcome)
-        ).where(col(RelevanceRow.signal_id).in_(sorted(set(signal_ids))))
+        ).where(among(col(RelevanceRow.signal_id), signal_ids))
     )
     return {(row.signal_id, row.role): Outcome(row.outcome) for row in rows}

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, literal, select, tuple_, update
+from orjson import Fragment
+from sqlalchemy import Select, bindparam, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -12,6 +13,8 @@ from hub.access import Condition
 from hub.connector import Draft
 from hub.kinds import Department, Severity
 from hub.signals import Account, Classification, Origin, Person, Signal, Status
+from hub.store.columns import among
+from hub.store.insert import Insert
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
 from hub.store.visible import compile_condition
 
@@ -20,6 +23,27 @@ _ACCOUNTS = table(AccountRow).alias("account")
 _AUTHORS = table(PersonRow).alias("author")
 _OWNERS = table(PersonRow).alias("owner")
 
+_COLUMNS = tuple(_SIGNALS.columns.keys())
+_INSERT = Insert(_SIGNALS, _COLUMNS)
+_UPDATE = (
+    update(SignalRow)
+    .where(_SIGNALS.c.id == bindparam("new_id"))
+    .values({name: bindparam(f"new_{name}") for name in _COLUMNS if name != "id"})
+)
+_INSERT_REVISIONS = Insert(
+    table(RevisionRow),
+    (
+        "id",
+        "signal_id",
+        "source",
+        "external_id",
+        "revision",
+        "revised_at",
+        "received_at",
+        "data",
+    ),
+)
+# What of a draft its revision keeps in columns of its own.
 _KEYS = {"external_id", "revision", "revised_at"}
 
 
@@ -74,7 +98,7 @@ async def by_external_ids(
     """Find what the hub already keeps of these records, by external id."""
     rows = await connection.execute(
         select_signals().where(
-            _SIGNALS.c.source == source, _SIGNALS.c.external_id.in_(sorted(set(external_ids)))
+            _SIGNALS.c.source == source, among(_SIGNALS.c.external_id, external_ids)
         )
     )
     return {row.external_id: read_signal(row) for row in rows}
@@ -87,7 +111,7 @@ async def seen_revisions(
     rows = await connection.execute(
         select(col(RevisionRow.external_id), col(RevisionRow.revision)).where(
             col(RevisionRow.source) == source,
-            col(RevisionRow.external_id).in_(sorted(set(external_ids))),
+            among(col(RevisionRow.external_id), external_ids),
         )
     )
     return {(row.external_id, row.revision) for row in rows}
@@ -98,9 +122,7 @@ async def by_ids(
 ) -> dict[str, Signal]:
     """Read the signals of these ids that a condition lets through."""
     condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
-    rows = await connection.execute(
-        select_signals().where(_SIGNALS.c.id.in_(sorted(set(ids))), condition)
-    )
+    rows = await connection.execute(select_signals().where(among(_SIGNALS.c.id, ids), condition))
     return {row.id: read_signal(row) for row in rows}
 
 
@@ -115,7 +137,7 @@ async def revisions(
             col(RevisionRow.revised_at),
             col(RevisionRow.received_at),
             col(RevisionRow.data),
-        ).where(col(RevisionRow.id).in_(sorted(set(ids))))
+        ).where(among(col(RevisionRow.id), ids))
     )
     return {row.id: dict(row._mapping) for row in rows}  # noqa: SLF001 - it is public
 
@@ -171,62 +193,61 @@ async def recent(
 async def save(
     connection: AsyncConnection, created: Sequence[Signal], updated: Sequence[Signal]
 ) -> None:
-    if created:
-        await connection.execute(insert(SignalRow), [_row(signal) for signal in created])
+    await _INSERT.rows(connection, [_row(signal) for signal in created])
     if updated:
-        rows = [{f"new_{key}": value for key, value in _row(one).items()} for one in updated]
-        changing: dict[str, Any] = {key[4:]: bindparam(key) for key in rows[0] if key != "new_id"}
-        await connection.execute(
-            update(SignalRow).where(col(SignalRow.id) == bindparam("new_id")).values(changing),
-            rows,
-        )
+        names = [f"new_{name}" for name in _COLUMNS]
+        rows = [dict(zip(names, _row(signal), strict=True)) for signal in updated]
+        await connection.execute(_UPDATE, rows)
 
 
-async def save_revisions(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        await connection.execute(insert(RevisionRow), list(rows))
+async def save_revisions(
+    connection: AsyncConnection, rows: Iterable[tuple[str, str, str, Draft]], at: datetime
+) -> None:
+    """Store (revision id, signal id, source, draft) rows, received at a time."""
+    await _INSERT_REVISIONS.rows(
+        connection,
+        [
+            (
+                id_,
+                signal_id,
+                source,
+                draft.external_id,
+                draft.revision,
+                draft.revised_at,
+                at,
+                Fragment(draft.model_dump_json(exclude=_KEYS, exclude_defaults=True)),
+            )
+            for id_, signal_id, source, draft in rows
+        ],
+    )
 
 
-def revision_row(
-    id_: str, signal_id: str, *, source: str, draft: Draft, at: datetime
-) -> dict[str, Any]:
-    return {
-        "id": id_,
-        "signal_id": signal_id,
-        "source": source,
-        "external_id": draft.external_id,
-        "revision": draft.revision,
-        "revised_at": draft.revised_at,
-        "received_at": at,
-        "data": draft.model_dump(mode="json", exclude=_KEYS, exclude_defaults=True),
-    }
-
-
-def _row(signal: Signal) -> dict[str, Any]:
-    return {
-        "id": signal.id,
-        "source": signal.source,
-        "external_id": signal.external_id,
-        "revision": signal.revision,
-        "kind": signal.kind,
-        "department": signal.department,
-        "title": signal.title,
-        "summary": signal.summary,
-        "body": signal.body,
-        "url": signal.url,
-        "origin": signal.origin,
-        "occurred_at": signal.occurred_at,
-        "received_at": signal.received_at,
-        "updated_at": signal.updated_at,
-        "revised_at": signal.revised_at,
-        "severity": int(signal.severity),
-        "status": signal.status,
-        "classification": int(signal.classification),
-        "sentiment": signal.sentiment,
-        "account_id": signal.account.id if signal.account else None,
-        "author_id": signal.author.id if signal.author else None,
-        "owner_id": signal.owner.id if signal.owner else None,
-        "labels": list(signal.labels),
-        "attributes": dict(signal.attributes),
-        "thread": signal.thread,
-    }
+def _row(signal: Signal) -> tuple[Any, ...]:
+    """Give the values of `_COLUMNS`."""
+    return (
+        signal.id,
+        signal.source,
+        signal.external_id,
+        signal.revision,
+        signal.kind,
+        signal.department,
+        signal.title,
+        signal.summary,
+        signal.body,
+        signal.url,
+        signal.origin,
+        signal.occurred_at,
+        signal.received_at,
+        signal.updated_at,
+        signal.revised_at,
+        int(signal.severity),
+        signal.status,
+        int(signal.classification),
+        signal.sentiment,
+        signal.account.id if signal.account else None,
+        signal.author.id if signal.author else None,
+        signal.owner.id if signal.owner else None,
+        signal.labels,
+        signal.attributes,
+        signal.thread,
+    )

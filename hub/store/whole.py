@@ -1,19 +1,23 @@
-"""A connection to SQLite that a cancelled task leaves in order.
+"""A connection to SQLite that a cancelled task leaves in order, and that asks its thread once.
 
 SQLite works in a thread. A task that is cancelled while it waits for the thread leaves its
 operation there: a BEGIN then takes the write lock for nobody, behind it SQLAlchemy ends the
 connection, and with one writer that can stop the hub for good. So an operation that was begun is
 waited for, the transaction runs to its end, and only then is the task cancelled.
+
+A trip to the thread and back costs more than most statements do, and the driver makes four for
+each: for a cursor, to execute, for the rows, to close. Here they are one.
 """
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import closing, contextmanager
 from typing import Any
 from weakref import WeakSet
 
 import aiosqlite
+from aiosqlite.context import contextmanager as awaited_or_entered
 
 # The tasks whose cancellation waits for the end of their transaction.
 _waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
@@ -22,6 +26,10 @@ _waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
 class Whole(aiosqlite.Connection):
     """Holds a cancellation back while an operation is under way; `cancelling` delivers it."""
 
+    @awaited_or_entered
+    async def cursor(self) -> aiosqlite.Cursor:
+        return Cursor(self, self._conn)
+
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         operation = super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
         return await _to_its_end(operation)
@@ -29,6 +37,38 @@ class Whole(aiosqlite.Connection):
     async def _connect(self) -> aiosqlite.Connection:
         opened: aiosqlite.Connection = await _to_its_end(super()._connect())
         return opened
+
+
+class Cursor(aiosqlite.Cursor):
+    """Brings all rows of a statement with it; they are taken with `fetchall`."""
+
+    def __init__(self, connection: Whole, raw: sqlite3.Connection) -> None:
+        self._conn = connection
+        self._raw = raw
+        self._rows: list[Any] = []
+
+    async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> "Cursor":
+        await self._in_thread(sqlite3.Cursor.execute, sql, parameters or ())
+        return self
+
+    async def executemany(self, sql: str, parameters: Iterable[Iterable[Any]]) -> "Cursor":
+        await self._in_thread(sqlite3.Cursor.executemany, sql, parameters)
+        return self
+
+    async def _in_thread(self, execute: Callable[..., Any], sql: str, parameters: Any) -> None:
+        def run() -> None:
+            self._cursor = self._raw.cursor()
+            with closing(self._cursor):
+                execute(self._cursor, sql, parameters)
+                self._rows = self._cursor.fetchall()
+
+        await self._execute(run)  # type: ignore[no-untyped-call]
+
+    async def fetchall(self) -> list[Any]:
+        return self._rows
+
+    async def close(self) -> None:
+        """Do nothing: it was closed when its rows were read."""
 
 
 async def _to_its_end(operation: Coroutine[Any, Any, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator, Sequence
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -187,6 +188,15 @@ def test_sql_and_predicate_agree_on_who_may_see_what(
 def test_restricted_is_seen_only_where_its_source_is_named(one: Facts, rule: Sees) -> None:
     if one.classification == Classification.RESTRICTED and holds(sees(rule), one):
         assert rule.restricted & {one.source, "*"}
+
+
+@given(facts, rules)
+def test_a_rule_looks_at_nothing_but_kind_place_and_secrecy(one: Facts, rule: Sees) -> None:
+    """`hub.route` judges all signals that agree in these at once."""
+    names = {"classification", "kinds", "except_kinds", "departments", "sources", "restricted"}
+    assert {field.name for field in fields(Sees)} == names
+    bare = replace(one, status="", occurred_at="", account=None, author=None, labels=(), scores={})
+    assert holds(sees(rule), bare) == holds(sees(rule), one)
 
 
 @given(facts, rules, rules)
