@@ -64,6 +64,7 @@ class Book:
         self.answer: Response | None = None
         self.held: asyncio.Event | None = None
         self.asked = 0
+        self.cursors: list[int] = []  # after which number each poll asked
         self.app = Starlette(routes=[Route("/records", self.read)])
 
     def write(self, title: str, id_: str | None = None, **more: Any) -> None:
@@ -81,6 +82,7 @@ class Book:
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return JSONResponse({"message": "bad token"}, 401)
         after = int(request.query_params["after"])
+        self.cursors.append(after)
         part = self.records[after : after + self.page]
         end = after + len(part)
         return JSONResponse({"records": part, "after": end, "more": end < len(self.records)})

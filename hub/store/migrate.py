@@ -7,12 +7,18 @@ from sqlalchemy.engine import Connection
 
 from hub.store.engine import Store
 from hub.store.schema import FOLDER, check_known, revision
+from hub.store.turns import only_migration
 
 
-async def migrate(store: Store) -> list[str]:
-    """Run every migration that is missing; give their names."""
+async def migrate(store: Store, to: str = "head") -> list[str]:
+    """Run every migration that is missing, up to a revision; give their names.
+
+    All of them in one transaction: what is interrupted leaves the schema of before. Of two that
+    begin at once, one waits and then finds nothing to do.
+    """
     async with store.write() as connection:
-        return await connection.run_sync(_upgrade)
+        await only_migration(connection)
+        return await connection.run_sync(_upgrade, to)
 
 
 def scripts() -> ScriptDirectory:
@@ -25,11 +31,11 @@ def _config() -> AlembicConfig:
     return config
 
 
-def _upgrade(connection: Connection) -> list[str]:
+def _upgrade(connection: Connection, to: str) -> list[str]:
     before = revision(connection)
     check_known(before)
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-    ran = [step.doc for step in scripts().iterate_revisions("head", before or "base")]
+    command.upgrade(config, to)
+    ran = [step.doc for step in scripts().iterate_revisions(to, before or "base")]
     return list(reversed(ran))

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 # Two numbers of ours: a key space apart from the one of the sources' names.
 _ERASERS = (0x687562, 1)
+_MIGRATION = (0x687562, 2)
 
 
 async def take_turn(connection: AsyncConnection, source: str) -> None:
@@ -30,3 +31,9 @@ async def alone(connection: AsyncConnection) -> None:
     """
     if connection.dialect.name == "postgresql":
         await connection.execute(select(func.pg_advisory_xact_lock(*_ERASERS)))
+
+
+async def only_migration(connection: AsyncConnection) -> None:
+    """Wait until nobody else changes the schema: two that add one table would both fail."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(*_MIGRATION)))
