@@ -24,7 +24,7 @@ from hub.logs import JsonLines
 from hub.signals import now
 from hub.store import open_store
 from hub.store.keys import add_key, new_key
-from tests.cli import Folder
+from tests.cli import Folder, in_this_process
 from tests.ledger import TOKEN, Book, Ledger, ledger_config
 from tests.running import hear, migrated, running, say, until
 from tests.servers import serve
@@ -190,11 +190,15 @@ async def test_nothing_that_the_process_writes_holds_a_secret(folder: Folder) ->
     assert all(json.loads(line) for line in done.err.splitlines())
 
 
-async def test_a_process_that_ends_by_an_error_tells_no_secret_either(folder: Folder) -> None:
+def test_a_command_that_ends_by_an_error_tells_no_secret_either(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder.write("")
     url = f"postgresql://hub:db-{CANARY}-1234@127.0.0.1:1/hub"
-    done = await folder.hub("serve", HUB_DATABASE=url)
+    with in_this_process(folder, monkeypatch, capsys) as here:
+        done = here("serve", "--port", "0", HUB_DATABASE=url)
     assert done.code
+    assert "the database cannot be used" in done.err
     assert CANARY not in done.out + done.err
 
 
