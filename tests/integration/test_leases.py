@@ -63,3 +63,24 @@ async def _none_to_claim(store: Store) -> bool:
     async with store.read() as connection:
         wait = await next_delivery_in(connection, ["bot"])
     return wait is not None and wait > timedelta(0)
+
+
+async def test_what_is_settled_while_another_claims_is_not_claimed_again(postgres_url: str) -> None:
+    """PostgreSQL ranks what is due first and locks it then: here another worker comes between."""
+    async with open_store(await migrated(postgres_url)) as store:
+        await due_delivery(store)
+        async with store.write() as connection:
+            await connection.exec_driver_sql("ALTER TABLE endpoints RENAME TO real_endpoints")
+            await connection.exec_driver_sql(
+                "CREATE VIEW endpoints AS SELECT * FROM real_endpoints"
+                " WHERE (SELECT pg_sleep(0.6)::text) IS NOT NULL"
+            )
+        claiming = asyncio.ensure_future(claim(store))
+        await asyncio.sleep(0.2)
+        async with store.write() as connection:
+            settled = await connection.exec_driver_sql(
+                "UPDATE deliveries SET attempt = 1, state = 'delivered', settled_at = now()"
+            )
+        assert settled.rowcount == 1
+        assert not claiming.done()
+        assert await claiming == []
