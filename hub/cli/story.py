@@ -6,7 +6,8 @@ from hub.cli.terminal import NOTHING, heading, moment, plain, say, span, table
 from hub.cli.trace import Journey
 from hub.kinds import Severity
 from hub.signals import ChangeType, Facts, Signal, now
-from hub.store.deliveries import Attempt, Delivery, DeliveryState
+from hub.store.attempts import Attempt
+from hub.store.deliveries import Delivery, DeliveryState
 from hub.store.log import Change
 
 
@@ -126,7 +127,8 @@ def _tell_deliveries(journey: Journey) -> None:
     if not journey.deliveries:
         say("nowhere: no endpoint asked for it")
     for delivery, attempts in journey.deliveries:
-        say(f"{delivery.endpoint} ({delivery.role}), change {delivery.seq}: {_ended(delivery)}")
+        ended = _ended(delivery, len(attempts))
+        say(f"{delivery.endpoint} ({delivery.role}), change {delivery.seq}: {ended}")
         say(f"  webhook-id {delivery.id}", "dim")
         if attempts:
             table(
@@ -138,7 +140,7 @@ def _tell_deliveries(journey: Journey) -> None:
             )
 
 
-def _ended(delivery: Delivery) -> str:
+def _ended(delivery: Delivery, tries: int) -> str:
     match delivery.state:
         case DeliveryState.PENDING if not delivery.attempt:
             return "on its way"
@@ -147,10 +149,9 @@ def _ended(delivery: Delivery) -> str:
             when = f"in {span(wait)}" if wait > timedelta(0) else "now"
             return f"not taken yet, next try {when}"
         case DeliveryState.DELIVERED:
-            tries = "first try" if delivery.attempt == 1 else f"try {delivery.attempt}"
-            return f"delivered at the {tries}" if delivery.attempt == 1 else f"delivered at {tries}"
+            return "delivered at the first try" if tries == 1 else f"delivered at try {tries}"
         case DeliveryState.DEAD:
-            return f"given up after {delivery.attempt} tries"
+            return f"given up after {tries} tries"
         case DeliveryState.WITHDRAWN:
             return "withdrawn: the role may not see the signal any more"
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hub.settings import Settings
     from hub.signals import Relevance, Signal
     from hub.store import Store
-    from hub.store.deliveries import Attempt, Delivery
+    from hub.store.attempts import Attempt
+    from hub.store.deliveries import Delivery
     from hub.store.log import Change
 
 CANDIDATES = 10  # shown when a prefix is not unique
@@ -55,7 +56,8 @@ def trace(
 
 async def _journey(settings: "Settings", asked: str) -> Journey:
     from hub.access import Always
-    from hub.store.deliveries import attempts, deliveries
+    from hub.store.attempts import attempts
+    from hub.store.deliveries import deliveries
     from hub.store.relevance import relevance_of
     from hub.store.signals import by_ids, revisions_of
 

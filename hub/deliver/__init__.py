@@ -24,9 +24,9 @@ from hub.logs import about
 from hub.signals import Signal, now
 from hub.signing import sign
 from hub.store import Connection, Store
+from hub.store.attempts import Attempt, count_attempts
 from hub.store.clock import clock
 from hub.store.deliveries import (
-    Attempt,
     Delivery,
     DeliveryState,
     give_back,
@@ -113,6 +113,11 @@ class Sender:
             # It could not even be written: a failed attempt like any other, for a person to see.
             failure = DeliveryError(str(error))
             return await self._failed(delivery, endpoint, failure, at, rendered)
+        except Exception as error:
+            # A bug of ours is retried on schedule too, not whenever the lease ends.
+            logger.exception("a delivery could not be tried")
+            failure = DeliveryError(f"the hub failed: {type(error).__name__}; its log has more")
+            return await self._failed(delivery, endpoint, failure, at, rendered)
         tried = _tried(delivery, at, sent=sent)
         return await self._done(delivery, tried, DeliveryState.DELIVERED, rendered)
 
@@ -154,9 +159,11 @@ class Sender:
         facts = {"endpoint": endpoint.name, "delivery": delivery.id, "error": str(error)}
         logger.warning("a delivery failed", extra={**facts, "attempt": delivery.attempt})
         gone = isinstance(error, EndpointGone)
-        wait = None if gone else next_attempt_in(delivery.attempt, error.retry_after)
-        state = DeliveryState.DEAD if wait is None else DeliveryState.PENDING
         async with self.store.write() as connection:
+            # Tries that ended: one that was cut off by a restart of the hub uses up none.
+            tries = await count_attempts(connection, delivery.id) + 1
+            wait = None if gone else next_attempt_in(tries, error.retry_after)
+            state = DeliveryState.DEAD if wait is None else DeliveryState.PENDING
             if gone:
                 await disable_endpoint(connection, endpoint.name, str(error), at)
             await self._settle(connection, delivery, tried, state, rendered, wait)
@@ -190,11 +197,11 @@ class Sender:
             logger.warning("a delivery was settled too late", extra={"delivery": delivery.id})
 
 
-def next_attempt_in(attempt: int, retry_after: timedelta | None) -> timedelta | None:
-    """Say how long to wait after attempt number `attempt`; None after the last."""
-    if attempt > len(RETRIES):
+def next_attempt_in(tries: int, retry_after: timedelta | None) -> timedelta | None:
+    """Say how long to wait after so many tries; None after the last."""
+    if tries > len(RETRIES):
         return None
-    wait = RETRIES[attempt - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+    wait = RETRIES[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
     if retry_after is not None:
         wait = max(wait, min(retry_after, LONGEST_RETRY_AFTER))
     return wait

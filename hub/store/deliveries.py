@@ -1,7 +1,7 @@
 """Deliveries and their attempts: the row is the job."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -12,15 +12,14 @@ from sqlmodel import col
 
 from hub import traces
 from hub.signals import new_id
+from hub.store.attempts import Attempt, record_attempt
 from hub.store.clock import clock
 from hub.store.columns import among
-from hub.store.identities import insert_new
 from hub.store.insert import Insert
-from hub.store.tables import AttemptRow, DeliveryRow, EndpointRow, SignalRow, table
+from hub.store.tables import DeliveryRow, EndpointRow, SignalRow, table
 
 _DELIVERIES = table(DeliveryRow)
 _ENDPOINTS = table(EndpointRow)
-_ATTEMPTS = table(AttemptRow)
 _INSERT = Insert(
     _DELIVERIES,
     (
@@ -59,16 +58,6 @@ class Delivery:
     next_attempt_at: datetime
     settled_at: datetime | None
     trace: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    attempt: int
-    at: datetime
-    latency_ms: float | None
-    status: int | None
-    error: str | None
-    response: str | None
 
 
 async def add_deliveries(
@@ -188,18 +177,6 @@ async def deliveries(
     ]
 
 
-async def attempts(connection: AsyncConnection, delivery_id: str) -> list[Attempt]:
-    rows = await connection.execute(
-        select(_ATTEMPTS)
-        .where(_ATTEMPTS.c.delivery_id == delivery_id)
-        .order_by(_ATTEMPTS.c.attempt)
-    )
-    return [
-        Attempt(row.attempt, row.at, row.latency_ms, row.status, row.error, row.response)
-        for row in rows
-    ]
-
-
 async def prolong_deliveries(
     connection: AsyncConnection, attempts: Mapping[str, int], lease_until: datetime
 ) -> None:
@@ -247,23 +224,11 @@ async def settle_delivery(
     )
     ours = done.rowcount == 1
     if attempt is not None and (ours or await _is_kept(connection, delivery.id)):
-        response = attempt.response
-        if response and version and not await _is_still(connection, delivery.signal_id, version):
-            response = None
-        await connection.execute(
-            insert_new(connection, AttemptRow),
-            [
-                {
-                    "delivery_id": delivery.id,
-                    "attempt": attempt.attempt,
-                    "at": attempt.at,
-                    "latency_ms": attempt.latency_ms,
-                    "status": attempt.status,
-                    "error": attempt.error,
-                    "response": response,
-                }
-            ],
+        kept = not (attempt.response and version) or await _is_still(
+            connection, delivery.signal_id, version
         )
+        tried = attempt if kept else replace(attempt, response=None)
+        await record_attempt(connection, delivery.id, tried)
     return ours
 
 

@@ -20,7 +20,8 @@ from hub.errors import ConfigError
 from hub.settings import Settings
 from hub.signing import new_secret
 from hub.store import open_store
-from hub.store.deliveries import DeliveryState, attempts, deliveries
+from hub.store.attempts import attempts
+from hub.store.deliveries import DeliveryState, deliveries
 from hub.web.app import make_app
 from tests.ledger import Book, ledger_config
 from tests.running import SECRET as HUB_SECRET

@@ -6,9 +6,15 @@ from datetime import timedelta
 import pytest
 
 import hub.lease
+from hub.config import read_config
+from hub.declared import EndpointConfig
+from hub.deliver import RETRIES, Rendered, Sender
+from hub.http import Clients
 from hub.lease import LEASE, Held
 from hub.signals import now
+from hub.signing import new_secret
 from hub.store import Store, open_store
+from hub.store.attempts import attempts
 from hub.store.deliveries import (
     Delivery,
     DeliveryState,
@@ -84,3 +90,32 @@ async def test_what_is_settled_while_another_claims_is_not_claimed_again(postgre
         assert settled.rowcount == 1
         assert not claiming.done()
         assert await claiming == []
+
+
+async def test_a_try_that_a_restart_cut_off_is_no_try(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does a bug of the hub's end a delivery: it is tried again when any other would be."""
+
+    async def render(endpoint: EndpointConfig, signal: str) -> Rendered | None:
+        raise KeyError(endpoint.name, signal)
+
+    table = (
+        f'[endpoints.bot]\nrole = "sales"\nurl = "http://127.0.0.1:1"\nsecret = "{new_secret()}"'
+    )
+    endpoint = read_config(table, {}).endpoints["bot"]
+    async with open_store(await migrated(database_url)) as store, Clients() as clients:
+        sender = Sender(store, clients, render)
+        await due_delivery(store)
+        for cut_off in range(2 * len(RETRIES)):
+            [delivery] = await claim(store, ENDED)
+            assert delivery.attempt == cut_off + 1
+        [delivery] = await claim(store)
+        assert await sender.attempt(delivery, endpoint) is DeliveryState.PENDING
+        async with store.read() as connection:
+            [tried] = await attempts(connection, delivery.id)
+            wait = await next_delivery_in(connection, ["bot"])
+    assert tried.error == "the hub failed: KeyError; its log has more"
+    assert "KeyError" in caplog.text
+    assert wait is not None
+    assert wait <= RETRIES[0] * 1.2

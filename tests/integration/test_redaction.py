@@ -16,7 +16,8 @@ from hub.retention import Retention
 from hub.route import Router
 from hub.signals import Outcome, Status
 from hub.store import Store, log, open_store
-from hub.store.deliveries import DeliveryState, attempts, deliveries
+from hub.store.attempts import attempts
+from hub.store.deliveries import DeliveryState, deliveries
 from hub.store.relevance import relevance_of
 from hub.store.signals import by_external_ids
 from tests.everywhere import places

@@ -18,9 +18,9 @@ from hub.retention import BATCH, Removed, Retention
 from hub.route import Router
 from hub.signals import ChangeType, Status, now
 from hub.store import Store, log, open_store
+from hub.store.attempts import Attempt
 from hub.store.chores import RETENTION, claim_chore, next_chore_in
 from hub.store.deliveries import (
-    Attempt,
     DeliveryState,
     claim_deliveries,
     settle_delivery,

@@ -29,6 +29,7 @@ from hub.store.deliveries import (
 from hub.store.sources import Standing, State, claim_due, prolong, settle
 
 LEASE = timedelta(seconds=0.5)
+HEARTBEAT = 0.1  # seconds
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ class Claimer:
 async def work(
     url: str, claimers: int, seconds: float, sources: list[str], endpoints: list[str], seed: int
 ) -> list[dict[str, Any]]:
-    hub.lease.LEASE, hub.lease.HEARTBEAT = LEASE, LEASE.total_seconds() / 4
+    hub.lease.LEASE = LEASE
+    hub.lease.HEARTBEAT = HEARTBEAT
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         store = await stack.enter_async_context(open_store(url))
         claiming = [Claimer(store, Random(f"{seed}/{n}")) for n in range(claimers)]
