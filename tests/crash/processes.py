@@ -6,10 +6,11 @@ import random
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from tests import ledger, secrets
 from tests.cli import ROOT
@@ -136,12 +137,13 @@ class Running:
             raise Died(f"it ended with {code}: {self.home.log[-2000:]}")
 
 
-def moments(choose: random.Random, points: list[str], rounds: int) -> list[tuple[str | None, int]]:
-    """Choose how each round ends: by turns at any time (None, in so many ms), or at a point.
+# The point at whose n-th call a process is killed; without a point, after so many milliseconds.
+End: TypeAlias = tuple[str | None, int]
 
-    Every point comes once before one comes twice.
-    """
-    chosen: list[tuple[str | None, int]] = []
+
+def ends(choose: random.Random, points: Sequence[str], rounds: int) -> list[End]:
+    """Choose how each round ends, every third at any time; no point comes twice before all have."""
+    chosen: list[End] = []
     bag: list[str] = []
     for number in range(rounds):
         if number % 3 == 2 or not points:

@@ -1,12 +1,9 @@
 """The harness finds what it is there for: each planted bug, and nothing where there is none."""
 
-import random
-
 import pytest
 
 from tests.crash.planted import POINTS, QUICKER, find
-from tests.crash.processes import moments
-from tests.crash.rounds import Plan, crash
+from tests.crash.rounds import MODES, Plan, crash
 
 
 @pytest.mark.parametrize("where", [*(point.where for point in POINTS.values()), *QUICKER])
@@ -15,13 +12,14 @@ def test_what_is_wrapped_is_in_the_hub(where: str) -> None:
     assert getattr(owner, name) is not None
 
 
-def test_a_seed_chooses_the_same_and_every_point_comes() -> None:
-    points = list(POINTS)
-    rounds = 2 * len(points)
-    chosen = moments(random.Random(7), points, rounds)
-    assert chosen == moments(random.Random(7), points, rounds)
-    assert chosen != moments(random.Random(8), points, rounds)
-    assert {point for point, _ in chosen} == {*points, None}
+@pytest.mark.parametrize("mode", MODES)
+def test_a_seed_chooses_the_same_and_every_point_comes(mode: str) -> None:
+    rounds = 3 * len(POINTS)
+    dealt = Plan(rounds, 7, list(POINTS), mode=mode).ends()
+    assert dealt == Plan(rounds, 7, list(POINTS), mode=mode).ends()
+    assert dealt != Plan(rounds, 8, list(POINTS), mode=mode).ends()
+    assert sum(len(ends) for _, ends in dealt) == rounds
+    assert {point for _, ends in dealt for point, _ in ends} == {*POINTS, None}
 
 
 @pytest.mark.faults
@@ -36,7 +34,7 @@ def test_a_seed_chooses_the_same_and_every_point_comes() -> None:
 )
 async def test_a_planted_bug_is_found(plant: str, point: str, words: str) -> None:
     report = await crash(Plan(rounds=2, seed=1, points=[point], plant=plant))
-    assert report.kills == {point: 2}, report.table()
+    assert report.kills == {f"serve: {point}": 2}, report.table()
     assert any(words in line for line in report.differences), report.table()
 
 
