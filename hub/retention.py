@@ -42,7 +42,8 @@ from hub.store.relevance import scores_of
 from hub.store.turns import alone
 
 EVERY = timedelta(hours=1)
-BATCH = 500  # rows deleted in one transaction
+SIGNALS = 100  # deleted in one transaction, with all that hangs on them
+BATCH = 500  # of other rows, which are less work
 LOOK = 30.0  # seconds: the longest until a chore that became due is seen
 REST = 0.01  # seconds, at least, between two batches
 
@@ -144,7 +145,7 @@ class Retention:
         place: Old | None = None
         while True:
             async with self.store.read() as connection:
-                found = await old_signals(connection, old, place, BATCH)
+                found = await old_signals(connection, old, place, SIGNALS)
             if not found:
                 break
             place = found[-1]

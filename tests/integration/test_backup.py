@@ -110,7 +110,7 @@ async def test_a_backup_under_load_is_restored_and_goes_on(folder: Folder) -> No
                 waiting = {one.id for one in await deliveries(connection)}
             async with store.write() as connection:  # they are tried again at once, not in minutes
                 await connection.exec_driver_sql(
-                    "UPDATE deliveries SET next_attempt_at = created_at"
+                    "UPDATE deliveries SET next_attempt_at = created_at, lease_until = NULL"
                 )
         # It is of one moment: signals, log and cursor agree.
         assert set(restored) <= set(after)

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hub.bus.local import LocalBus
 from hub.config import Config, read_config
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.ingest import Plan, Reading, Target, ingest
-from hub.retention import BATCH, Removed, Retention
+from hub.retention import SIGNALS, Removed, Retention
 from hub.route import Router
 from hub.signals import ChangeType, Status, now
 from hub.store import Store, log, open_store
@@ -40,7 +41,7 @@ from hub.store.tables import (
     RevisionRow,
     SignalRow,
 )
-from tests.cli import Folder
+from tests.cli import Folder, Here, in_this_process
 from tests.ledger import Book, ledger_config
 from tests.running import Running, hear, running, say, until
 from tests.servers import serve
@@ -218,8 +219,8 @@ async def _is_claimed(store: Store, ahead: timedelta = timedelta(0)) -> bool:
 
 async def test_an_ingest_waits_for_one_batch_at_most(store: Store) -> None:
     """A page stored beside a large run is held up by a batch, not by the run."""
-    for start in range(0, 3 * BATCH, BATCH):
-        await put(store, *(draft(start + number) for number in range(BATCH)), ago=OLD)
+    for start in range(0, 6 * SIGNALS, SIGNALS):
+        await put(store, *(draft(start + number) for number in range(SIGNALS)), ago=OLD)
     alone = [await _seconds_to_put(store, 100_000 + number) for number in range(5)]
     began = time.monotonic()
     running = asyncio.ensure_future(retention(store).once())
@@ -227,9 +228,9 @@ async def test_an_ingest_waits_for_one_batch_at_most(store: Store) -> None:
     while not running.done():
         beside.append(await _seconds_to_put(store, 200_000 + len(beside)))
     whole = time.monotonic() - began
-    assert (await running or Removed()).signals == 3 * BATCH
+    assert (await running or Removed()).signals == 6 * SIGNALS
     # At least one page got through between every two batches, and none waited for the run.
-    assert len(beside) >= 3, beside
+    assert len(beside) >= 6, beside
     assert max(beside) < max(alone) + whole / 2, (alone, beside, whole)
 
 
@@ -351,19 +352,28 @@ async def _changes(hub: Running, count: int) -> Any:
     return found if len(found["edges"]) == count else None
 
 
-async def test_the_command_counts_and_deletes(database_url: str, tmp_path: Any) -> None:
+@pytest.fixture
+def here(
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Generator[Here]:
     folder = Folder(tmp_path, {"HUB_DATABASE": database_url, "HUB_SECRET_KEY": "k" * 40})
     folder.write('[retention]\nsignals = "30d"\n')
-    async with open_store(database_url) as store:
-        await migrate(store)
-        await put(store, draft(1), draft(2), ago=OLD)
-        counted = (await folder.hub("retain", "--dry-run", "--json")).json
-        assert counted == {"dry_run": True, "signals": 2, "log": 0, "raw": 0, "deliveries": 2}
-        assert (await counts(store, SignalRow))["signals"] == 2
-        done = await folder.hub("retain")
-        assert done.code == 0, done.err
-        assert done.out.startswith("deleted 2 signals, 0 lines of the log")
-        assert (await counts(store, SignalRow, DeliveryRow)) == {"signals": 0, "deliveries": 0}
-        async with store.write() as connection:
-            await claim_chore(connection, RETENTION, timedelta(minutes=1), due=False)
-        assert "at this moment" in (await folder.hub("retain")).out
+    with in_this_process(folder, monkeypatch, capsys) as run:
+        yield run
+
+
+async def test_the_command_counts_and_deletes(store: Store, here: Here) -> None:
+    await put(store, draft(1), draft(2), ago=OLD)
+    counted = await asyncio.to_thread(here, "retain", "--dry-run", "--json")
+    assert counted.json == {"dry_run": True, "signals": 2, "log": 0, "raw": 0, "deliveries": 2}
+    assert (await counts(store, SignalRow))["signals"] == 2
+    done = await asyncio.to_thread(here, "retain")
+    assert done.code == 0, done.err
+    assert done.out.startswith("deleted 2 signals, 0 lines of the log")
+    assert (await counts(store, SignalRow, DeliveryRow)) == {"signals": 0, "deliveries": 0}
+    async with store.write() as connection:
+        await claim_chore(connection, RETENTION, timedelta(minutes=1), due=False)
+    assert "at this moment" in (await asyncio.to_thread(here, "retain")).out
