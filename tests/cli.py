@@ -51,6 +51,7 @@ class Folder:
 
     path: Path
     environment: dict[str, str] = field(default_factory=dict)
+    module: str = "hub"  # what runs it
 
     def write(self, toml: str) -> None:
         (self.path / "hub.toml").write_text(toml)
@@ -67,7 +68,7 @@ class Folder:
         """Start a command; its output goes to pipes, or to a terminal."""
         inherited = {key: value for key, value in os.environ.items() if key[:4] != "HUB_"}
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hub", *words,
+            sys.executable, "-m", self.module, *words,
             cwd=self.path,
             env={**inherited, "PYTHONPATH": str(ROOT), **self.environment, **environment},
             stdout=PIPE if terminal is None else terminal,
