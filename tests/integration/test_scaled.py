@@ -157,6 +157,7 @@ async def hub(postgres_url: str, redis: Valkey, tmp_path: Path) -> AsyncGenerato
             threshold = 0.1
             [roles.desk.interests.kinds]
             "*" = 1.0
+            "hub.*" = 0
             [endpoints.desk]
             role = "desk"
             url = "{url}/desk"
