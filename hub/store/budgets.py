@@ -15,7 +15,7 @@ from hub.store.identities import insert_new
 from hub.store.tables import BudgetRow
 
 MINUTE = timedelta(minutes=1)
-SHARE = 20  # a process takes this part of a budget at once, to ask the database less often
+SHARE = 20  # the part of a budget that a busy process takes at once, to ask the database less often
 HOLD = 1.0  # seconds that it may keep what it took
 
 Calls = Sequence[Sequence[float]]  # (seconds since 1970, calls taken then)
@@ -25,7 +25,8 @@ class SharedBudget:
     """At most `calls` in any `period`, whoever makes them. Implements hub.connector.Budget.
 
     Calls are taken a few at a time and used within a second, or are lost: so that the window that
-    the vendor counts in never holds more of them than the one here.
+    the vendor counts in never holds more of them than the one here. Who uses up what it took takes
+    twice as many the next time, who does not takes what it used: so little is lost.
     """
 
     def __init__(self, store: Store, name: str, calls: int, period: timedelta = MINUTE) -> None:
@@ -36,6 +37,7 @@ class SharedBudget:
         self._calls = calls
         self._period = period.total_seconds()
         self._turn = asyncio.Lock()
+        self._taken = 0
         self._held = 0
         self._until = 0.0
 
@@ -45,8 +47,8 @@ class SharedBudget:
             while self._held == 0 or clock() >= self._until:
                 began = clock()
                 async with self._store.write() as connection:
-                    self._held, wait = await self._take_some(connection)
-                self._until = began + HOLD
+                    self._taken, wait = await self._take_some(connection)
+                self._held, self._until = self._taken, began + HOLD
                 if not self._held:
                     await asyncio.sleep(wait)
             self._held -= 1
@@ -57,7 +59,9 @@ class SharedBudget:
         left = self._calls - int(sum(calls for _, calls in spent))
         if left < 1:
             return 0, max(spent[0][0] + kept - at, 0.01)
-        taken = min(left, max(1, self._calls // SHARE))
+        used = self._taken - self._held
+        wanted = used if self._held else 2 * used
+        taken = min(left, max(1, min(wanted, self._calls // SHARE)))
         await connection.execute(
             update(BudgetRow)
             .where(col(BudgetRow.name) == self._name)

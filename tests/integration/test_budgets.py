@@ -5,11 +5,14 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
 from hub.connector import Bearer, Http, SecretStr
 from hub.http import Clients
 from hub.store import Store, open_store
 from hub.store.budgets import SharedBudget, unexpired
+from hub.store.tables import BudgetRow
 from tests.running import migrated
 
 CALLS, PERIOD = 20, timedelta(seconds=0.75)
@@ -55,6 +58,34 @@ async def test_a_budget_goes_on_where_another_process_left_it(database_url: str)
         assert time.monotonic() - began < 1
         await SharedBudget(store, "account", CALLS, PERIOD).take()
         assert time.monotonic() - began >= 0.5
+
+
+async def taken(store: Store) -> list[tuple[float, int]]:
+    async with store.read() as connection:
+        spent = await connection.scalar(select(col(BudgetRow.calls)))
+    return [(at, calls) for at, calls in spent or ()]
+
+
+async def test_who_calls_now_and_then_wastes_little(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.store.budgets.HOLD", 0.01)
+    async with open_store(await migrated(database_url)) as store:
+        budget = SharedBudget(store, "account", 1000, timedelta(minutes=1))
+        for _ in range(20):
+            await budget.take()
+            await asyncio.sleep(0.02)
+        spent = await taken(store)
+    assert sum(calls for _, calls in spent) <= 40
+
+
+async def test_who_calls_much_asks_the_database_less(database_url: str) -> None:
+    async with open_store(await migrated(database_url)) as store:
+        budget = SharedBudget(store, "account", 1000, timedelta(minutes=1))
+        for _ in range(200):
+            await budget.take()
+        spent = await taken(store)
+    assert len(spent) < 40, spent
 
 
 def test_what_a_fast_clock_wrote_does_not_hold_others_up_for_longer() -> None:
