@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -105,7 +106,8 @@ def _worker(redis: ArqRedis, look: Any) -> Worker:
         keep_result=0,
         poll_delay=0.1,
         log_results=False,
-        job_serializer=orjson.dumps,
+        # An error of arq's own, kept as a result, is written as its words.
+        job_serializer=partial(orjson.dumps, default=str),
         job_deserializer=orjson.loads,
     )
 
@@ -117,6 +119,9 @@ async def _end(worker: Worker) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=0.5)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # heard: that Redis was away is told already
 
 
 def _open(url: str) -> ArqRedis:

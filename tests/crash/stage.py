@@ -82,8 +82,9 @@ async def stage(
 ) -> AsyncGenerator[Stage]:
     """Open sources and endpoints, and migrate; without a database, SQLite in the hub's folder."""
     truth = Truth()
-    everything, desk, hasty = LISTENERS
-    receivers = [Receiver(everything), Receiver(desk, refuses=True), Receiver(hasty, slow=True)]
+    receivers = [
+        Receiver(one, refuses=one.name == "desk", slow=one.name == "hasty") for one in LISTENERS
+    ]
     sources = Sources(truth, seed)
     with tempfile.TemporaryDirectory(prefix="hub-crash-") as made:
         path = folder or Path(made)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from hub.config import HUB_SOURCE
 from hub.signals import Classification, Status
 
 CANARY = "canary-7f3a"  # in everything confidential, and nowhere else
@@ -57,10 +58,12 @@ class Listener:
     most: Classification = Classification.INTERNAL
     never: str | None = None  # kinds that begin so
     word: str | None = None  # it hears only of what says this
+    sources: tuple[str, ...] = ("ledger", "desk")
 
     def may_see(self, said: Said) -> bool:
         hidden = self.never is not None and said.kind.startswith(self.never)
-        return said.classification <= self.most and not hidden
+        is_open = said.classification <= self.most and said.source in self.sources
+        return is_open and not hidden
 
     def hears(self, said: Said) -> bool:
         return self.may_see(said) and (self.word is None or self.word in said.shown)
@@ -78,7 +81,7 @@ threshold = {0.5 if self.word else 0.0}
 [roles.{self.name}.sees]
 classification = "{self.most.name.lower()}"
 except_kinds = {[f"{self.never}*"] if self.never else []}
-sources = ["ledger", "desk"]
+sources = {list(self.sources)}
 [endpoints.{self.name}]
 role = "{self.name}"
 url = "{url}"
@@ -90,4 +93,5 @@ LISTENERS = (
     Listener("all", most=Classification.CONFIDENTIAL),
     Listener("desk", never="sales."),
     Listener("hasty", word="urgent"),
+    Listener("posts", sources=(HUB_SOURCE,), never="hub."),  # what people publish
 )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash.stage import stage
 from tests.engines import Postgres
-from tests.faults.watch import ends_well, watched
+from tests.faults.watch import watched
 
 pytestmark = pytest.mark.faults
 
@@ -56,7 +56,7 @@ async def test_postgres_is_stopped_under_load_and_started(server: Postgres, how:
             first = await hub.lag(within=10 - ready)
             after = min([await hub.lag(within=10) for _ in range(3)])
             assert after < 10 * before + 1, f"{before:.2f} s before, {first:.2f} s, {after:.2f} s"
-        await ends_well(around, hub.running)
+        await hub.ends_well()
         lines = [json.loads(line) for line in around.home.log.splitlines() if line[0] == "{"]
         assert any("the database cannot be used" in line.get("error", "") for line in lines)
         assert [line for line in lines if line["level"] == "error"] == []

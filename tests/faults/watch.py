@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,9 @@ from tests.crash.stage import Stage
 from tests.running import until
 
 HEALTH = "{ sources { name state lastError failures lagSeconds } }"
+PUBLISH = """
+mutation { publishSignal(input: { kind: "team.idea", title: "%s" }) { __typename } }
+"""
 BETWEEN = 0.2  # seconds from one write to the next: a load that leaves nothing in line
 AT_ITS_OWN_PACE = Crash(quick=False)
 
@@ -24,7 +27,7 @@ class Watched:
     """A hub that runs on its own settings, and a client of its doors."""
 
     around: Stage
-    running: Running
+    running: list[Running]
     client: httpx2.AsyncClient
 
     async def probe(self) -> httpx2.Response:
@@ -59,33 +62,56 @@ class Watched:
 
     async def lag(self, within: float) -> float:
         """Say something at the ledger; give the seconds until its endpoint has it."""
-        ledger, [everything, *_] = self.around.sources.ledger, self.around.receivers
+        ledger = self.around.sources.ledger
         title = f"Lag {len(ledger.book.records)}"
-        seen, began = len(everything.got), time.monotonic()
         ledger.say_once(title)
-        await until(
-            lambda: any(one.data["title"] == title for one in everything.got[seen:]), within
-        )
+        return await self._arrives(title, "all", within)
+
+    async def publish_lag(self, within: float) -> float:
+        """Publish something at the web's door; give the seconds until a worker has sent it."""
+        title = f"Post {time.monotonic()}"
+        answer = await self.ask(PUBLISH % title)
+        assert answer.json()["data"]["publishSignal"]["__typename"] == "PublishSignalSuccess"
+        return await self._arrives(title, "posts", within)
+
+    async def _arrives(self, title: str, listener: str, within: float) -> float:
+        [receiver] = [one for one in self.around.receivers if one.listener.name == listener]
+        began = time.monotonic()
+
+        def came() -> bool:
+            return any(one.data["title"] == title for one in reversed(receiver.got))
+
+        await until(came, within)
         return time.monotonic() - began
+
+    async def ends_well(self) -> None:
+        """Expect that all is read and sent, every process ends in peace, and nothing is lost."""
+        around = self.around
+        assert await around.quiet() is not None, around.home.log[-2000:]
+        for one in self.running:
+            await one.stop()
+        _, found = await around.compare()
+        assert found == [], "\n".join(found)
+        assert len(around.truth.said) > 10, "it was no load"
+        log = around.home.log
+        assert "Traceback" not in log, log[max(log.index("Traceback") - 1000, 0) :][:4000]
 
 
 @asynccontextmanager
-async def watched(around: Stage, *words: str) -> AsyncGenerator[Watched]:
-    """Run `hub serve` while the sources write, and give what watches it."""
+async def watched(around: Stage, workers: int = 0) -> AsyncGenerator[Watched]:
+    """Run a hub at its own pace under load, and give what watches it."""
     key = await around.home.run("keys", "create", "--name", "watch", "--role", "all", "--admin")
     headers = {"Authorization": f"Bearer {key.strip()}"}
     around.sources.left, around.sources.between = math.inf, BETWEEN
-    async with around.home.running("serve", "--port", "0", *words, crash=AT_ITS_OWN_PACE) as hub:
-        await hub.ready()
-        assert hub.url is not None
-        async with httpx2.AsyncClient(base_url=hub.url, headers=headers, timeout=20) as client:
-            yield Watched(around, hub, client)
-
-
-async def ends_well(around: Stage, hub: Running) -> None:
-    """Expect that all is read and sent, the hub ends in peace, and nothing is lost or twice."""
-    assert await around.quiet() is not None, around.home.log[-2000:]
-    await hub.stop()
-    _, found = await around.compare()
-    assert found == []
-    assert len(around.truth.said) > 10, "it was no load"
+    async with AsyncExitStack() as stack:
+        running = [
+            await stack.enter_async_context(
+                around.home.running(command, "--port", "0", crash=AT_ITS_OWN_PACE)
+            )
+            for command in ("serve", *["worker"] * workers)
+        ]
+        for one in running:
+            await one.ready()
+        assert running[0].url is not None
+        client = httpx2.AsyncClient(base_url=running[0].url, headers=headers, timeout=20)
+        yield Watched(around, running, await stack.enter_async_context(client))
