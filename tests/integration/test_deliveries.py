@@ -46,7 +46,7 @@ class Receiver:
     async def take(self, request: Request) -> Response:
         self.got.append((dict(request.headers), await request.body()))
         if self.hang:
-            await asyncio.sleep(60)
+            await asyncio.sleep(300)
         return self.answers.pop(0) if self.answers else Response(status_code=204)
 
 

@@ -4,17 +4,25 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from starlette.responses import JSONResponse
 
 import hub.lease
+from hub.bus.local import LocalBus
 from hub.config import read_config
 from hub.declared import EndpointConfig
 from hub.deliver import RETRIES, Rendered, Sender
 from hub.http import Clients
+from hub.ingest import Plan
+from hub.jobs.local import LocalWaker
 from hub.lease import LEASE, Held
+from hub.poll import Poller
+from hub.route import Router
 from hub.signals import now
 from hub.signing import new_secret
-from hub.store import Store, open_store
+from hub.store import Store, log, open_store
 from hub.store.attempts import attempts
+from hub.store.clock import clock
+from hub.store.declarations import DeclaredSource, declare_sources
 from hub.store.deliveries import (
     Delivery,
     DeliveryState,
@@ -25,7 +33,10 @@ from hub.store.deliveries import (
     settle_delivery,
 )
 from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
+from hub.store.sources import State, claim_one
+from tests.ledger import Book, ledger_config
 from tests.running import migrated, until
+from tests.servers import serve
 
 ENDED = timedelta(seconds=-1)
 
@@ -119,3 +130,49 @@ async def test_a_try_that_a_restart_cut_off_is_no_try(
     assert "KeyError" in caplog.text
     assert wait is not None
     assert wait <= RETRIES[0] * 1.2
+
+
+class Died(Exception):
+    """The end of a process, as far as the database can tell."""
+
+
+@pytest.mark.parametrize("last", ["ingest_within", "settle"])
+async def test_a_poll_is_settled_with_its_news_or_not_at_all(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """A hub that died between the two would have told nobody, and the next poll neither."""
+    book = Book()
+    book.answer = JSONResponse({}, 401)
+    async with (
+        serve(book.app) as vendor,
+        open_store(await migrated(database_url)) as store,
+        Clients() as clients,
+    ):
+        config = ledger_config(vendor)
+        plan = Plan(Router(config.roles))
+        poller = Poller(store, clients, LocalBus(), LocalWaker())
+
+        async def poll() -> None:
+            async with store.write() as connection:
+                standing = await claim_one(connection, "ledger", await clock(connection), ENDED)
+            assert standing is not None
+            assert standing.state is State.WAITING
+            await poller.poll(config.sources["ledger"], standing, lambda: plan)
+
+        async def told() -> list[str]:
+            async with store.read() as connection:
+                return [line.now.kind for line in await log.after(connection, 0, 10)]
+
+        async def die(*_: object) -> None:
+            raise Died
+
+        async with store.write() as connection:
+            ledger = DeclaredSource("ledger", "ledger", "print", None)
+            await declare_sources(connection, [ledger], now(), kept={})
+        with monkeypatch.context() as patch:
+            patch.setattr(f"hub.poll.{last}", die)
+            with pytest.raises(Died):
+                await poll()
+        assert await told() == []
+        await poll()
+        assert await told() == ["hub.source.auth_failed"]

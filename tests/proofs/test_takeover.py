@@ -55,7 +55,7 @@ async def test_what_a_killed_hub_held_is_taken_over(
         secrets.write(tmp_path, "\n".join(tables))
         await first.hub("migrate")
         async with first.serving() as dying, second.serving() as living:
-            await until(lambda: slow.asked == 1 and len(receiver.got) == 1)
+            await until(lambda: slow.asked == 1 and len(receiver.got) == 1, within=60)
             await asyncio.sleep(1.3 * (lease or LEASE.total_seconds()))
             assert (slow.asked, len(receiver.got)) == (1, 1), "held by its heartbeats"
             os.kill(dying.process.pid, signal.SIGKILL)
