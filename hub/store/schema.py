@@ -15,10 +15,16 @@ REVISIONS = tuple(
 )
 
 
-async def require_current(store: Store) -> None:
-    """Raise ConfigError with the command to run unless the schema is this version's."""
+async def require_current(store: Store, *, or_newer: bool = False) -> None:
+    """Raise ConfigError with the command to run unless the schema is this version's.
+
+    `or_newer`: what a process that runs already asks. The database was migrated for the next
+    version, which only added to it, and this process works on until it is replaced.
+    """
     async with store.read() as connection:
         have = await connection.run_sync(revision)
+    if or_newer and have is not None and have > REVISIONS[-1]:
+        return
     check_known(have)
     if have != REVISIONS[-1]:
         what = "is empty" if have is None else "has the schema of an older version"

@@ -73,7 +73,7 @@ class Watch:
         self.state = Look(self._state)
 
     async def _ready(self) -> None:
-        await require_current(self._runtime.store)
+        await require_current(self._runtime.store, or_newer=True)
         async with self._runtime.store.read() as connection:
             await log.head(connection)
         self._runtime.store.require_writable()

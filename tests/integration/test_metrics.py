@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from hub.web.watch import KEEP
 from tests.ledger import Book, ledger_config
 from tests.running import Running, hear, running, say, until
 from tests.servers import serve
@@ -251,3 +252,12 @@ async def test_a_database_that_is_being_migrated_is_not_ready(database_url: str)
 
         await until(told)
         assert (await hub.client.get("/livez")).status_code == 200
+
+
+async def test_a_process_works_on_when_the_schema_becomes_newer(database_url: str) -> None:
+    async with running(database_url) as hub:
+        async with hub.app.state.runtime.store.write() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await asyncio.sleep(KEEP)
+        assert (await hub.client.get("/readyz")).status_code == 200
+        assert (await hub.ask("{ viewer { name } }"))["viewer"]["name"] == "sales"
