@@ -50,6 +50,7 @@ class Claimer:
     store: Store
     chance: Random
     holds: list[Hold] = field(default_factory=list)
+    fates: list[str] = field(default_factory=list)
     polls: Held[str] = field(default_factory=lambda: Held(prolong))
     sends: Held[int] = field(default_factory=lambda: Held(prolong_deliveries))
 
@@ -77,6 +78,13 @@ class Claimer:
             )
             await asyncio.sleep(self.chance.uniform(0, 0.02))
 
+    def fate(self) -> str:
+        """Draw from a pack, so that each fate has its turn however slow the machine is."""
+        if not self.fates:
+            self.fates = ["drop", "beat", "late", *["work"] * 5]
+            self.chance.shuffle(self.fates)
+        return self.fates.pop()
+
     async def hold(
         self,
         held: Held[Any],
@@ -87,18 +95,17 @@ class Claimer:
         told: float,
     ) -> None:
         """Work on a row for a moment, or beyond its lease, or let it fall."""
-        fate, ends = self.chance.random(), began + LEASE.total_seconds()
-        if fate < 0.1:
+        fate, ends = self.fate(), began + LEASE.total_seconds()
+        if fate == "drop":
             self.holds.append(Hold(row, str(claim), told, ends, None))
             return
-        beaten = fate < 0.2
+        beaten = fate == "beat"
         if beaten:  # it keeps the row far beyond one lease
             with held.hold(row, claim):
                 await asyncio.sleep(2 * LEASE.total_seconds())
                 until, settled, done = await self.settle(claimed)
         else:
-            late = fate < 0.3  # perhaps too late
-            least, most = (0.9, 1.3) if late else (0, 0.04)
+            least, most = (0.9, 1.3) if fate == "late" else (0, 0.04)
             await asyncio.sleep(LEASE.total_seconds() * self.chance.uniform(least, most))
             until, settled, done = await self.settle(claimed)
         if not (beaten and settled):

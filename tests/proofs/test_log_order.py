@@ -18,7 +18,7 @@ from tests.running import Running, hear, running, say, until
 
 PROCESSES = 2
 WRITERS = 4  # in each process
-PAGES = 12  # of each writer
+PAGES = 9  # of each writer
 SEED = 20261124  # of what is drawn; what is timed differs from run to run
 CHANGES = """
 query Changes($after: String, $first: Int!) {
@@ -163,8 +163,8 @@ def faults(seen: list[int], lines: list[int]) -> tuple[int, int]:
 @pytest.mark.parametrize("pages", [PAGES, pytest.param(300, marks=pytest.mark.long)])
 async def test_eight_writers_on_postgres(postgres_url: str, pages: int) -> None:
     course, lines, told = await run(postgres_url, pages=pages, kill=True)
-    assert course.kills > 3
-    assert course.breaks > 3
+    assert course.kills > 1
+    assert course.breaks > 1
     assert told["failed"] > PROCESSES * WRITERS * pages / 20, "many transactions were rolled back"
     assert lines == list(range(1, told["drafts"] + 1)), "without a gap, and each draft once"
     for name, seen in course.seen.items():

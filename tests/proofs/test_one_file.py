@@ -50,7 +50,8 @@ async def test_transactions_as_sqlalchemy_begins_them_would_lose_some(tmp_path: 
     assert lost > 0
 
 
-async def test_commands_beside_a_hub_that_polls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
+async def test_commands_beside_a_hub_that_polls(tmp_path: Path, rounds: int) -> None:
     """People run commands while `hub serve` writes what it polls: nothing is lost or refused."""
     book = Book()
     folder = Folder(
@@ -64,7 +65,7 @@ async def test_commands_beside_a_hub_that_polls(tmp_path: Path) -> None:
     commands = ("sync ledger", "keys create --name k --role sales", "sources")
 
     async def run(command: str) -> None:
-        for _ in range(ROUNDS // 7):
+        for _ in range(rounds):
             done = await folder.hub(*command.split())
             assert done.code == 0, done
             assert "error" not in done.err, done
@@ -100,7 +101,7 @@ async def test_commands_beside_a_hub_that_polls(tmp_path: Path) -> None:
         keys = (await folder.hub("keys", "list", "--json")).json
     assert (done.code, done.err) == (0, ""), "no word of a locked database"
     assert len(set(signals)) == len(signals) == len(book.records)
-    assert len(keys) == ROUNDS // 7
+    assert len(keys) == rounds
 
 
 @pytest.mark.long

@@ -28,8 +28,8 @@ def test_a_lease_and_a_sweep_end_within_what_is_promised() -> None:
 @pytest.mark.parametrize(
     ("database_url", "lease", "skew"),
     [
-        ("sqlite", SHORT, 0),
         ("postgres", SHORT, 60),
+        pytest.param("sqlite", SHORT, 0, marks=pytest.mark.long),
         pytest.param("postgres", SHORT, -60, marks=pytest.mark.long),
         pytest.param("sqlite", None, 0, marks=pytest.mark.long),
         pytest.param("postgres", None, 60, marks=pytest.mark.long),
