@@ -267,13 +267,14 @@ async def next_delivery_in(
         (_DELIVERIES.c.lease_until > _DELIVERIES.c.next_attempt_at, _DELIVERIES.c.lease_until),
         else_=_DELIVERIES.c.next_attempt_at,
     )
+    # Not a join: SQLite would go through every delivery that the endpoints ever had.
+    served = select(_ENDPOINTS.c.id).where(
+        _ENDPOINTS.c.disabled_at.is_(None), _ENDPOINTS.c.name.in_(endpoints)
+    )
     first: datetime | None = await connection.scalar(
-        select(func.min(at, type_=_DELIVERIES.c.next_attempt_at.type))
-        .select_from(_DELIVERIES.join(_ENDPOINTS, _ENDPOINTS.c.id == _DELIVERIES.c.endpoint_id))
-        .where(
+        select(func.min(at, type_=_DELIVERIES.c.next_attempt_at.type)).where(
             _DELIVERIES.c.state == DeliveryState.PENDING,
-            _ENDPOINTS.c.disabled_at.is_(None),
-            _ENDPOINTS.c.name.in_(endpoints),
+            _DELIVERIES.c.endpoint_id.in_(served),
         )
     )
     return None if first is None else first - await clock(connection)

@@ -89,6 +89,7 @@ class SignalRow(SQLModel, table=True):
         Index("signals_updated", "updated_at", "id"),
         Index("signals_kind", "kind", "occurred_at"),
         Index("signals_account", "account_id", "occurred_at"),
+        Index("signals_source", "source", "occurred_at"),
         _where_set("signals_author", "author_id"),
         _where_set("signals_owner", "owner_id"),
     )

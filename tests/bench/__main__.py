@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.databases import BUILD, Databases, databases
+from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
 from tests.bench.measured import Result, calibration, table
 from tests.bench.query import bench_query
 from tests.bench.routing import bench_routing
+from tests.bench.scale import bench_scale
 from tests.bench.startup import bench_import, bench_memory, bench_ready
 
 OUTPUT = BUILD / "bench.json"
@@ -30,10 +32,12 @@ class Effort:
     runs: int
     rounds: int
     signals: int
+    steady: int  # drafts that one process ingests
+    full: int = 1_000_000  # signals of a full database
 
 
-SHORT = Effort(runs=1, rounds=4, signals=10_000)
-LONG = Effort(runs=5, rounds=15, signals=100_000)
+SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000)
+LONG = Effort(runs=5, rounds=15, signals=100_000, steady=200_000)
 
 Bench = Callable[[Databases, Effort], Awaitable[Result | list[Result]]]
 
@@ -50,11 +54,19 @@ BENCHES: dict[str, Bench] = {
     "routing": _routing,
     "ingest_sqlite": lambda places, effort: bench_ingest("sqlite", places, effort.runs),
     "ingest_postgres": lambda places, effort: bench_ingest("postgres", places, effort.runs),
+    "growth_sqlite": lambda places, effort: bench_growth("sqlite", places, effort.steady),
+    "growth_postgres": lambda places, effort: bench_growth("postgres", places, effort.steady),
     "query_page_sqlite": lambda places, effort: bench_query(
         "sqlite", places, effort.rounds, effort.signals
     ),
     "query_page_postgres": lambda places, effort: bench_query(
         "postgres", places, effort.rounds, effort.signals
+    ),
+    "scale_sqlite": lambda places, effort: bench_scale(
+        "sqlite", places, 20 * effort.runs, effort.full
+    ),
+    "scale_postgres": lambda places, effort: bench_scale(
+        "postgres", places, 20 * effort.runs, effort.full
     ),
 }
 

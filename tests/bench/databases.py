@@ -1,5 +1,6 @@
 """Fresh, migrated databases on real engines, and the hub's own drivers' connections to them."""
 
+import shutil
 import sqlite3
 import tempfile
 import uuid
@@ -59,6 +60,21 @@ class Databases:
             await migrate(store)
         return url
 
+    async def copy(self, engine: str, url: str) -> str:
+        """Make a database with all that another holds, which nobody uses."""
+        name = f"bench_{uuid.uuid4().hex}"
+        if engine == "sqlite":
+            shutil.copy(url.removeprefix("sqlite:///"), self.folder / f"{name}.db")
+            return f"sqlite:///{self.folder}/{name}.db"
+        assert self.postgres is not None
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            template = url.rpartition("/")[2].partition("?")[0]
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        finally:
+            await connection.close()
+        return self.postgres.database(name)
+
 
 @asynccontextmanager
 async def databases() -> AsyncGenerator[Databases]:
@@ -77,7 +93,9 @@ def sqlite(url: str) -> sqlite3.Connection:
     return connection
 
 
-_DELIVERED = "UPDATE deliveries SET state = 'delivered', settled_at = created_at"
+_DELIVERED = (
+    "UPDATE deliveries SET state = 'delivered', settled_at = created_at WHERE state = 'pending'"
+)
 
 
 async def rest(url: str) -> None:

@@ -22,16 +22,17 @@ from tests.ledger import Ledger
 
 DRAFTS = 10_000
 SLICE = 10  # pages
-_ENDPOINTS = "\n".join(
+ENDPOINTS = ("sales", "support")  # one for the role of each name
+_TOLD = "\n".join(
     f"""
     [endpoints.{role}]
     role = "{role}"
     url = "https://{role}.example/hook"
     secret = "whsec_{"c" * 43}="
     """
-    for role in ("sales", "support")
+    for role in ENDPOINTS
 )
-_DURABILITY = {
+DURABILITY = {
     "sqlite": "WAL with synchronous=FULL as in production, both",
     "postgres": "fsync, full_page_writes and synchronous_commit off (tests/engines.py), both",
 }
@@ -115,6 +116,7 @@ def _result(
         unit="signals/s",
         baseline="raw executemany",
         ratio=rounded(speed / raw_speed),
+        goal=0.15,
         runs=len(ours),
         detail={
             "range": spread(drafts / cost.wall for cost in ours),
@@ -127,8 +129,8 @@ def _result(
             "signals": work.into.signals,
             "deliveries": work.deliveries,
             "rows": rows,
-            "durability": _DURABILITY[engine],
-            "later_goals": "1,500 signals/s; 0.15 of raw executemany",
+            "durability": DURABILITY[engine],
+            "absolute_goal": "1,500 signals/s",
         },
     )
 
@@ -147,7 +149,7 @@ async def filled(engine: str, places: Databases, signals: int) -> str:
 
 def _config() -> Config:
     """Configure the six default roles, a webhook for two of them, and the sources of the mix."""
-    told = read_config(_ENDPOINTS, {})
+    told = read_config(_TOLD, {})
     connector = Ledger(url="http://127.0.0.1:1")  # never asked: pages come as if it had been
     sources = {
         name: SourceConfig(name, "ledger", connector, Ledger.every, notify_after=START)

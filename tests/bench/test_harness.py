@@ -10,18 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlmodel import SQLModel
+from sqlalchemy import select, text
+from sqlmodel import SQLModel, col
 
 from hub.store import open_store
+from hub.store.tables import SignalRow
 from tests.bench.__main__ import BENCHES, chosen, main, save
-from tests.bench.databases import Databases, Filled
+from tests.bench.clones import clone, cloned
+from tests.bench.databases import Databases, Filled, rest
 from tests.bench.drafts import PAGE, pages
+from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest, pipeline
 from tests.bench.measured import Result, table
 from tests.bench.page import FILTERS, requests
 from tests.bench.routing import bench_routing
 from tests.bench.rows import read_pages, writer
+from tests.bench.scale import bench_scale
 from tests.engines import Postgres
 
 RULE = Path(__file__).parents[2] / ".ci" / "bench_goals.py"
@@ -154,6 +158,68 @@ async def counts(url: str) -> dict[str, int]:
             name: await connection.scalar(text(f"SELECT count(*) FROM {name}")) or 0  # noqa: S608
             for name in SQLModel.metadata.tables
         }
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+async def test_clones_are_as_whole_as_what_the_pipeline_made(
+    places: Databases, engine: str
+) -> None:
+    made = Filled(await places.new(engine), pages())
+    async with pipeline(made) as work:
+        await work.feed(islice(made.rest, 5))
+    await rest(made.url)
+    large = await places.copy(engine, made.url)
+    await clone(large, 10)
+    await rest(large)
+    before, after = await counts(made.url), await counts(large)
+    for name in ("signals", "revisions", "changes", "relevance"):
+        assert after[name] == 11 * before[name] > 0
+    assert after["deliveries"] == 2 * before["deliveries"] > 0
+    assert after["people"] == before["people"]
+    async with open_store(large) as store, store.read() as connection:
+        for name in ("revisions", "changes", "relevance", "deliveries"):
+            strangers = (
+                f"SELECT count(*) FROM {name} t"  # noqa: S608
+                " WHERE NOT EXISTS (SELECT 1 FROM signals s WHERE s.id = t.signal_id)"
+            )
+            assert await connection.scalar(text(strangers)) == 0, name
+        head = await connection.scalar(text("SELECT seq FROM log_head"))
+        assert await connection.scalar(text("SELECT max(seq) FROM changes")) <= head
+        newest = await connection.scalar(text("SELECT id FROM signals ORDER BY id DESC LIMIT 1"))
+    draft = next(pages()).drafts[0]
+    records = {cloned(draft.external_id, copy) for copy in range(11)}
+    async with open_store(large) as store, store.read() as connection:
+        kept = await connection.execute(
+            select(SignalRow).where(col(SignalRow.external_id).in_(records))
+        )
+        signals = sorted(kept, key=lambda row: str(row.id))
+    assert len(signals) == len(records)
+    times = [signal.occurred_at for signal in signals]
+    assert times == sorted(times), "older in ids and in times"
+    assert newest is not None
+    assert signals[-1].id <= newest
+    assert signals[-1].external_id == draft.external_id
+
+
+async def test_a_full_database_is_measured_beside_a_small_one(
+    places: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.bench.scale.SMALL", 500)
+    monkeypatch.setattr("tests.bench.scale.WARM_UP", 0)
+    results = await bench_scale("sqlite", places, rounds=1, signals=2_000)
+    names = {one.name.removeprefix("scale_").removesuffix("_sqlite") for one in results}
+    assert names == {
+        "status_change", "claim", "count", "first_page", "feed", "log", "history",
+    }  # fmt: skip
+    assert all(one.ratio and one.value > 0 for one in results)
+
+
+async def test_the_memory_of_a_long_ingest_is_weighed(places: Databases) -> None:
+    measured = await bench_growth("sqlite", places, drafts=500)
+    assert measured.detail["drafts"] == 600
+    assert 500 < measured.detail["signals"] <= 600
+    assert measured.value > 20
+    assert measured.ratio
 
 
 async def test_ingest_is_measured_by_turns_with_its_rows(places: Databases) -> None:

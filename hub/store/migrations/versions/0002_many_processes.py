@@ -25,6 +25,7 @@ def upgrade() -> None:
     for name, column in (("signals_author", "author_id"), ("signals_owner", "owner_id")):
         is_set = sa.text(f"{column} IS NOT NULL")
         op.create_index(name, "signals", [column], sqlite_where=is_set, postgresql_where=is_set)
+    op.create_index("signals_source", "signals", ["source", "occurred_at"])
     op.create_table(
         "snapshots",
         sa.Column("id", TEXT, nullable=False),
