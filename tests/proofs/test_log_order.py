@@ -149,7 +149,7 @@ async def run(
                 )
             )
             lines = await course.committed()
-            await until(lambda: course.all_have_seen(lines[-1]), within=60)
+            await until(lambda: course.all_have_seen(lines[-1]), within=60 + len(lines) / 20)
             for task in followed:
                 task.cancel()
     return course, lines, {name: sum(one[name] for one in told) for name in told[0]}
@@ -179,8 +179,15 @@ async def test_two_processes_on_sqlite(tmp_path: Path, pages: int) -> None:
         assert faults(seen, lines) == (0, 0), name
 
 
-async def test_a_bare_serial_would_be_noticed(postgres_url: str) -> None:
+async def test_a_bare_serial_would_be_noticed(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same course with numbers from a sequence: planted in the writers, nowhere in the hub."""
+
+    async def reaches(*_: object) -> bool:
+        return True  # a sequence leaves gaps, which the hub takes for lines that were deleted
+
+    monkeypatch.setattr(log, "reaches", reaches)
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"CREATE SEQUENCE planted INCREMENT {LARGEST_PAGE} START 1")
     await connection.close()
