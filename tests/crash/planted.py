@@ -12,28 +12,35 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 CRASH = "CRASH"
 
+is_polling: ContextVar[bool] = ContextVar("is_polling", default=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A moment in the life of a signal: just before or just after a function does its work."""
+    """A moment in the life of a signal: just before or just after a function does its work.
+
+    `polled`: only while a source is polled; what the hub says of itself is ingested too.
+    """
 
     where: str  # module:attribute
     when: Literal["before", "after"]
+    polled: bool = False
 
 
 POINTS = {
     "poll claimed": Point("hub.work:claim_due", "after"),
     "poll begun": Point("hub.poll:Poller._pages", "before"),
     "page read": Point("hub.poll:ingest", "before"),
-    "page deduped": Point("hub.ingest:dedupe", "after"),
-    "page scored": Point("hub.ingest:score", "after"),
-    "page addressed": Point("hub.ingest:address", "after"),
+    "page deduped": Point("hub.ingest:dedupe", "after", polled=True),
+    "page scored": Point("hub.ingest:score", "after", polled=True),
+    "page addressed": Point("hub.ingest:address", "after", polled=True),
     "page before commit": Point("hub.ingest:save_cursor", "after"),
     "page after commit": Point("hub.poll:announce", "before"),
     "poll settled": Point("hub.poll:settle", "after"),
@@ -73,7 +80,7 @@ def cursor_first() -> None:
 
     async def planted(store: Any, reading: Any, page: Any, plan: Any, *, claim: Any) -> Any:
         async with store.write() as connection:
-            until = poll.now() + claim.prolong
+            until = datetime.now(UTC) + claim.prolong
             await sources.save_cursor(connection, reading.source, claim.lease, page.cursor, until)
         return await ingest(store, reading, page, plan)
 
@@ -132,10 +139,12 @@ def arm(point: Point, call: int) -> None:
     owner, name = find(point.where)
     wrapped = getattr(owner, name)
     left = call
+    if point.polled:
+        note_polls()
 
     def count(when: str) -> None:
         nonlocal left
-        if when == point.when:
+        if when == point.when and (is_polling.get() or not point.polled):
             left -= 1
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -155,6 +164,21 @@ def arm(point: Point, call: int) -> None:
         return result
 
     setattr(owner, name, later if inspect.iscoroutinefunction(wrapped) else at_once)
+
+
+def note_polls() -> None:
+    """Tell in `is_polling` whether a task is within a poll."""
+    poller = _module("hub.poll").Poller
+    pages = poller._pages
+
+    async def noted(*given: Any) -> None:
+        is_polling.set(True)
+        try:
+            await pages(*given)
+        finally:
+            is_polling.set(False)
+
+    poller._pages = noted
 
 
 def find(where: str) -> tuple[Any, str]:

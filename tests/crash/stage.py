@@ -72,7 +72,8 @@ class Stage:
     async def compare(self) -> tuple[Kept, list[str]]:
         """Give what the hub keeps, and all that is not as promised, once it has ended."""
         hub = await kept(self.store)
-        told = [f"the log says {CANARY}"] if CANARY in self.home.log else []
+        log = self.home.log
+        told = [f"the log says {word}" for word in (CANARY, "Traceback") if word in log]
         return hub, told + differences(self.truth, hub, self.receivers)
 
 

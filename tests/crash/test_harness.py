@@ -35,6 +35,10 @@ def test_a_seed_chooses_the_same_and_every_point_comes(mode: str) -> None:
 async def test_a_planted_bug_is_found(plant: str, point: str, words: str) -> None:
     report = await crash(Plan(rounds=2, seed=1, points=[point], plant=plant))
     assert report.kills == {f"serve: {point}": 2}, report.table()
+    # It is a bug of the kind that is meant: the hub goes on and ends in peace.
+    assert report.recovery is not None, report.table()
+    assert report.counts["received"] > 0, report.table()
+    assert "the log says Traceback" not in report.differences, report.table()
     assert any(words in line for line in report.differences), report.table()
 
 

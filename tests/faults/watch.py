@@ -91,10 +91,8 @@ class Watched:
         for one in self.running:
             await one.stop()
         _, found = await around.compare()
-        assert found == [], "\n".join(found)
+        assert found == [], "\n".join([*found, around.home.log[-8000:]])
         assert len(around.truth.said) > 10, "it was no load"
-        log = around.home.log
-        assert "Traceback" not in log, log[max(log.index("Traceback") - 1000, 0) :][:4000]
 
 
 @asynccontextmanager
