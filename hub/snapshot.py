@@ -127,6 +127,7 @@ async def _declare(
         ],
         at,
         kept={name: problems[name] for name in kept},
+        own=HUB_SOURCE,
     )
     endpoints = await declare_endpoints(
         connection,

@@ -39,18 +39,19 @@ async def declare_sources(
     at: datetime,
     *,
     kept: Mapping[str, str],
+    own: str,
 ) -> set[str]:
     """Make hub.toml's sources known and the others removed; name those whose settings changed.
 
     An old one keeps its cursor whatever else has changed. `kept`, by name with the problem, stay
-    altogether as they are.
+    altogether as they are; `own`, the hub's, is in no file.
     """
     # All of them, in the order in which `prolong` takes them: so nobody waits for each other.
     known = select(_SOURCES).order_by(_SOURCES.c.name).with_for_update()
     rows = {row.name: row for row in await connection.execute(known)}
     changes: dict[str, dict[str, Any]] = {
         name: {"state": State.REMOVED, "problem": None}
-        for name in rows.keys() - {one.name for one in declared} - kept.keys()
+        for name in rows.keys() - {one.name for one in declared} - kept.keys() - {own}
     }
     changes |= {name: {"problem": problem} for name, problem in kept.items() if name in rows}
     changes |= {one.name: _changes(rows[one.name], one, at) for one in declared if one.name in rows}

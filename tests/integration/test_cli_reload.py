@@ -16,6 +16,8 @@ from tests.ledger import TOKEN, Book
 from tests.running import until
 from tests.servers import serve
 
+pytestmark = pytest.mark.long
+
 SOURCES = "{ sources { name signals problem } }"
 
 

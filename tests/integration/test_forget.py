@@ -209,6 +209,7 @@ async def test_who_is_meant_is_said_before(store: Store, here: Here) -> None:
     assert "too short to tell from other words, not searched for: Jo, jo" in short.out
 
 
+@pytest.mark.long
 async def test_one_that_is_killed_is_finished_by_the_next(store: Store, folder: Folder) -> None:
     nick = PersonRef(name="Miri Maus", email=EMAIL)
     for start in range(0, 800, 200):

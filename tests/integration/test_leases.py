@@ -168,7 +168,7 @@ async def test_a_poll_is_settled_with_its_news_or_not_at_all(
 
         async with store.write() as connection:
             ledger = DeclaredSource("ledger", "ledger", "print", None)
-            await declare_sources(connection, [ledger], now(), kept={})
+            await declare_sources(connection, [ledger], now(), kept={}, own="hub")
         with monkeypatch.context() as patch:
             patch.setattr(f"hub.poll.{last}", die)
             with pytest.raises(Died):

@@ -133,6 +133,9 @@ async def test_a_source_keeps_its_cursor_whatever_changes(store: Store) -> None:
     await put_in_force(store, moved)
     back = await _standing(store)
     assert (back.state, back.cursor) == (State.WAITING, {"after": 7})
+    async with store.read() as connection:
+        [own] = await standings(connection, "hub")
+    assert own.state is State.OK, "the hub's own source is in no file, and never removed"
 
 
 def _without_sources(config: Config) -> Config:

@@ -362,6 +362,7 @@ async def test_at_a_start_the_file_wins_and_without_one_what_is_stored(
         await start()
 
 
+@pytest.mark.long
 async def test_who_lacks_a_secret_goes_on_with_what_it_had(
     place: Place, store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -393,6 +394,7 @@ async def test_who_lacks_a_secret_goes_on_with_what_it_had(
     assert here.config.sendable == ["bot"]
 
 
+@pytest.mark.long
 async def test_a_database_that_is_away_delays_the_swap_and_loses_none(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -412,6 +414,7 @@ async def test_a_database_that_is_away_delays_the_swap_and_loses_none(
         assert "second" in runtime_of(running_hub).config.roles
 
 
+@pytest.mark.long
 async def test_what_vanishes_between_claim_and_use_is_given_back(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -469,6 +472,7 @@ async def _free(runtime: Runtime) -> bool:
     return (await row(runtime.store)).lease is None
 
 
+@pytest.mark.long
 async def test_a_poll_under_way_of_a_source_that_goes_ends_in_peace(place: Place) -> None:
     book = Book(page=1)
     book.held = asyncio.Event()
@@ -494,6 +498,7 @@ async def _settled(store: Store) -> bool:
     return (await row(store)).lease is None
 
 
+@pytest.mark.long
 async def test_what_was_stored_by_the_old_roles_meanwhile_is_judged_anew(
     place: Place, store: Store
 ) -> None:
@@ -512,6 +517,7 @@ async def test_what_was_stored_by_the_old_roles_meanwhile_is_judged_anew(
     assert outcomes["ops"] is Outcome.HISTORY, "known to the new role, and sent to nobody"
 
 
+@pytest.mark.long
 async def test_reloads_and_pages_that_come_together_wait_for_nobody_in_a_ring(
     place: Place,
 ) -> None:

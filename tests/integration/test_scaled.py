@@ -29,6 +29,8 @@ from tests.engines import Valkey
 from tests.running import hear, migrated, say, until
 from tests.servers import serve
 
+pytestmark = pytest.mark.long
+
 FEED = 'subscription { feed(role: "desk") { ... on FeedCreated { signal { title } } } }'
 PUBLISH = """mutation ($title: String!) {
   publishSignal(input: {kind: "team.idea", title: $title}) { __typename }

@@ -31,6 +31,8 @@ from tests.released.make import ENDPOINTS, PAGE
 from tests.running import SECRET, Running, hear, say, until
 from tests.servers import serve
 
+pytestmark = pytest.mark.long
+
 FOLLOW = (
     "subscription ($after: String) { signals(after: $after) { __typename "
     "... on SignalCreated { cursor signal { title } } "

@@ -83,7 +83,7 @@ async def _make_due(store: Store) -> None:
     async with store.write() as connection:
         at = now()
         sources = [DeclaredSource(name, "ledger", "print", None) for name in SOURCES]
-        await declare_sources(connection, sources, at, kept={})
+        await declare_sources(connection, sources, at, kept={}, own="hub")
         endpoints = [DeclaredEndpoint(name, "sales", "print") for name in ENDPOINTS]
         await declare_endpoints(connection, endpoints, at)
         ids = list((await endpoint_ids(connection)).values())

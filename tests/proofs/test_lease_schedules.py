@@ -190,7 +190,7 @@ class Polls:
 
     async def begin(self) -> None:
         declared = [DeclaredSource(name, "ledger", "print", None) for name in NAMES]
-        await declare_sources(self.connection, declared, START, kept={})
+        await declare_sources(self.connection, declared, START, kept={}, own="hub")
         self.rows = {name: Row(START) for name in NAMES}
 
     async def step(self, what: str, *given: Any) -> None:

@@ -25,14 +25,15 @@ def test_a_lease_and_a_sweep_end_within_what_is_promised() -> None:
     assert LEASE.total_seconds() + SWEEP < PROMISED - 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("database_url", "lease", "skew"),
     [
         ("postgres", SHORT, 60),
-        pytest.param("sqlite", SHORT, 0, marks=pytest.mark.long),
-        pytest.param("postgres", SHORT, -60, marks=pytest.mark.long),
-        pytest.param("sqlite", None, 0, marks=pytest.mark.long),
-        pytest.param("postgres", None, 60, marks=pytest.mark.long),
+        ("sqlite", SHORT, 0),
+        ("postgres", SHORT, -60),
+        ("sqlite", None, 0),
+        ("postgres", None, 60),
     ],
     indirect=["database_url"],
 )
