@@ -92,7 +92,7 @@ browser: $(READY) ## The dashboard in Debian's chromium
 	@$(BIN)/pytest -m browser $(ARGS)
 
 long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
-	@$(BIN)/pytest -m long $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
 
 ##@ Help
 .PHONY: help

@@ -102,7 +102,8 @@ def in_this_process(
 ) -> Generator[Here]:
     """Give what runs a command here, where everything is imported already."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {one: one.level for one in (root, *map(logging.getLogger, ("hub", "connectors")))}
     hooks = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def run(*words: str, **environment: str) -> Done:
@@ -117,7 +118,8 @@ def in_this_process(
 
     yield run
     root.handlers[:] = handlers
-    root.setLevel(level)
+    for one, level in levels.items():
+        one.setLevel(level)
     logging.captureWarnings(capture=False)
     sys.excepthook, threading.excepthook, sys.unraisablehook = hooks
 

@@ -183,7 +183,12 @@ async def test_trace_tells_the_whole_journey(folder: Folder, here: Here) -> None
         webhook_id, event_id = headers["webhook-id"], json.loads(body)["id"]
         id_, _, seq = event_id.partition(".")
 
-        journey = (await at.hub("trace", id_, "--json")).json
+        async def settled() -> Any:
+            """Ask until what has arrived is also settled: the receiver is told first."""
+            told = (await at.hub("trace", id_, "--json")).json
+            return told if all(one["attempts"] for one in told["deliveries"]) else None
+
+        journey = await until(settled, within=60)
         assert journey["signal"]["id"] == id_
         assert journey["signal"]["title"].startswith("Down ")
         assert journey["signal"]["severity"] in {"low", "info", "medium"}

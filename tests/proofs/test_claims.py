@@ -32,7 +32,7 @@ ENDPOINTS = ["bot", "pager"]
 DELIVERIES = 40
 
 
-@pytest.mark.parametrize("seconds", [2.0, pytest.param(60, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(20, marks=pytest.mark.long)])
 async def test_a_row_has_one_holder(database_url: str, seconds: float) -> None:
     order = {"claimers": CLAIMERS, "sources": SOURCES, "endpoints": ENDPOINTS}
     async with AsyncExitStack() as stack:

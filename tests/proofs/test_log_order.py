@@ -160,7 +160,7 @@ def faults(seen: list[int], lines: list[int]) -> tuple[int, int]:
     return len(set(lines) - set(seen)), sum(b <= a for a, b in pairwise(seen))
 
 
-@pytest.mark.parametrize("pages", [PAGES, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("pages", [PAGES, pytest.param(60, marks=pytest.mark.long)])
 async def test_eight_writers_on_postgres(postgres_url: str, pages: int) -> None:
     course, lines, told = await run(postgres_url, pages=pages, kill=True)
     assert course.kills > 1
@@ -171,7 +171,7 @@ async def test_eight_writers_on_postgres(postgres_url: str, pages: int) -> None:
         assert faults(seen, lines) == (0, 0), name
 
 
-@pytest.mark.parametrize("pages", [PAGES // 3, pytest.param(100, marks=pytest.mark.long)])
+@pytest.mark.parametrize("pages", [PAGES // 3, pytest.param(30, marks=pytest.mark.long)])
 async def test_two_processes_on_sqlite(tmp_path: Path, pages: int) -> None:
     course, lines, told = await run(f"sqlite:///{tmp_path}/hub.db", pages=pages)
     assert lines == list(range(1, told["drafts"] + 1))

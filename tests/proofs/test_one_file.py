@@ -50,7 +50,8 @@ async def test_transactions_as_sqlalchemy_begins_them_would_lose_some(tmp_path: 
     assert lost > 0
 
 
-@pytest.mark.parametrize("rounds", [1, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("rounds", [3])
 async def test_commands_beside_a_hub_that_polls(tmp_path: Path, rounds: int) -> None:
     """People run commands while `hub serve` writes what it polls: nothing is lost or refused."""
     book = Book()
