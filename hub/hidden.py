@@ -19,6 +19,8 @@ _FORM = re.compile(
 TELLING = re.compile(
     r"authorization|credential|token|secret|cookie|passw|api[_-]?key|signature", re.IGNORECASE
 )
+# A header or a parameter that is called so signs somebody in.
+SIGNS_IN = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
 
 _values: set[str] = set()
 _known = re.compile(r"(?!)")

@@ -9,11 +9,11 @@ from pydantic import BaseModel, SecretStr
 from hub import registry
 from hub.declared import EndpointConfig
 from hub.errors import ConfigError
+from hub.hidden import SIGNS_IN
 from hub.toml import REFERENCE, Tables
 
 Path = tuple[str, ...]
 
-_HEADER = re.compile(r"auth|cookie|credential|key|passw|secret|signature|token", re.IGNORECASE)
 _NAME = re.compile(
     r"(.*[_-])?(secret|token|passw(or)?d|pwd|sig(nature)?|(api|access|private)[_-]?key)|key|auth",
     re.IGNORECASE,
@@ -103,7 +103,7 @@ def _in_texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
                 yield from _in_texts(part, path)
         case str():
             yield from ((path, what) for what in _in_address(value))
-            if path[-2:-1] == ("headers",) and _HEADER.search(path[-1]) and _is_literal(value):
+            if path[-2:-1] == ("headers",) and SIGNS_IN.search(path[-1]) and _is_literal(value):
                 yield path, "a secret"
 
 

@@ -17,14 +17,14 @@ from hub.errors import (
     SourceMisbehaved,
     SourceUnavailable,
 )
-from hub.hidden import hide
+from hub.hidden import SIGNS_IN, hide
 from hub.http.answers import decode, judge, read_body
 from hub.http.guard import parse, port_of
 from hub.http.network import NoAnswer, Pool, Timeouts
 
 _JSON = "application/json"
 LARGEST_BODY = 16 * 1024 * 1024
-_TELLING = re.compile(r"auth|token|key|secret|cookie|password|sig", re.IGNORECASE)
+_TELLING = re.compile(rf"{SIGNS_IN.pattern}|sig", re.IGNORECASE)
 AGENT = "team-signals-hub"
 
 

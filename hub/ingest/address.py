@@ -94,7 +94,7 @@ async def address(
         ],
         replaced=last.keys() - created,
     )
-    sent = await add_deliveries(connection, lines.deliveries, at)
+    sent = await add_deliveries(connection, lines.deliveries, at, traces.here())
     await log.append(
         connection, [_redacted(line) if line.signal_id in gone else line for line in lines.changes]
     )

@@ -10,7 +10,6 @@ from sqlalchemy import case, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from hub import traces
 from hub.signals import new_id
 from hub.store.attempts import Attempt, record_attempt
 from hub.store.clock import clock
@@ -61,10 +60,16 @@ class Delivery:
 
 
 async def add_deliveries(
-    connection: AsyncConnection, rows: Sequence[tuple[str, str, int]], at: datetime
+    connection: AsyncConnection,
+    rows: Sequence[tuple[str, str, int]],
+    at: datetime,
+    trace: str | None = None,
 ) -> tuple[str, ...]:
-    """Put (endpoint id, signal id, seq) on the way, due at once; give their ids."""
-    ids, trace = tuple(new_id() for _ in rows), traces.here()
+    """Put (endpoint id, signal id, seq) on the way, due at once; give their ids.
+
+    `trace`: the W3C traceparent of what caused them.
+    """
+    ids = tuple(new_id() for _ in rows)
     await _INSERT.rows(
         connection,
         [

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from hub.store.deliveries import deliveries
 from hub.store.migrate import migrate
 from hub.store.sources import standings
 from hub.store.tables import LogHead, SignalRow
-from tests.cli import Folder, Here, in_this_process
+from tests.cli import Folder, Here
 from tests.engines import Postgres
 from tests.everywhere import places
 from tests.integration.test_deliveries import Receiver, endpoint
@@ -40,14 +40,6 @@ def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path, {"HUB_SECRET_KEY": "k" * 40})
     folder.write("")
     return folder
-
-
-@pytest.fixture
-def here(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Generator[Here]:
-    with in_this_process(folder, monkeypatch, capsys) as run:
-        yield run
 
 
 @contextlib.asynccontextmanager

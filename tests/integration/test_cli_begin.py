@@ -4,7 +4,6 @@ import asyncio
 import re
 import stat
 import time
-from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from hub.config import SOURCE_KEYS, read_config
 from hub.signals import Viewer, now
 from hub.store import open_store
 from hub.store.keys import viewer_of_key
-from tests.cli import Folder, Here, in_this_process
+from tests.cli import Folder, Here
 
 SECRET = "k" * 40
 CONNECTORS = registry.names()
@@ -26,14 +25,6 @@ CONNECTORS = registry.names()
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
-
-
-@pytest.fixture
-def here(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Generator[Here]:
-    with in_this_process(folder, monkeypatch, capsys) as run:
-        yield run
 
 
 async def test_help_is_quick_and_names_every_command(folder: Folder) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,7 +20,7 @@ from hub.signing import new_secret
 from hub.store import open_store
 from hub.store.sources import State, claim_one, settle, standings
 from tests import secrets
-from tests.cli import Done, Folder, Here, in_this_process
+from tests.cli import Done, Folder, Here
 from tests.integration.test_deliveries import Receiver
 from tests.running import until
 from tests.servers import serve
@@ -31,14 +31,6 @@ KEY = "k" * 40
 @pytest.fixture
 def folder(tmp_path: Path, database_url: str) -> Folder:
     return Folder(tmp_path, {"HUB_DATABASE": database_url, "HUB_SECRET_KEY": KEY})
-
-
-@pytest.fixture
-def here(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Generator[Here]:
-    with in_this_process(folder, monkeypatch, capsys) as run:
-        yield run
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import typer
 from hub.cli import app
 from hub.store import Store, open_store
 from hub.store.migrate import migrate
-from tests.cli import Folder, Here, in_this_process
+from tests.cli import Folder, Here
 
 # Each command as somebody would type it. `serve` and `worker` are the long-lived ones.
 DOORS = {
@@ -47,14 +47,6 @@ def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path, {"HUB_SECRET_KEY": "k" * 40})
     folder.write(TOML)
     return folder
-
-
-@pytest.fixture
-def here(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Any:
-    with in_this_process(folder, monkeypatch, capsys) as run:
-        yield run
 
 
 async def empty(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hub.store.keys import add_key, keys, new_key
 from hub.store.people import find_people
 from hub.store.signals import by_external_ids
 from hub.store.tables import PersonKeyRow, PersonRow, SignalRow
-from tests.cli import Folder, Here, in_this_process
+from tests.cli import Folder, Here
 from tests.everywhere import places
 from tests.integration.test_deliveries import Receiver, delivering
 from tests.ledger import Book
@@ -79,14 +79,6 @@ def folder(store: Store, tmp_path: Path) -> Folder:
     folder = Folder(tmp_path, environment)
     folder.write("")
     return folder
-
-
-@pytest.fixture
-def here(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Generator[Here]:
-    with in_this_process(folder, monkeypatch, capsys) as run:
-        yield run
 
 
 async def forget_here(store: Store) -> int:
