@@ -171,16 +171,17 @@ async def test_trace_tells_the_whole_journey(folder: Folder, here: Here) -> None
             await until(lambda: len(at.receiver.got) == 2)
             at.twin.emit({"id": ticket["id"], "status": "solved"})
             await until(lambda: len(at.receiver.got) == 3)
-        headers, body = at.receiver.got[0]
-        webhook_id, event_id = headers["webhook-id"], json.loads(body)["id"]
-        id_, _, seq = event_id.partition(".")
+            headers, body = at.receiver.got[0]
+            webhook_id, event_id = headers["webhook-id"], json.loads(body)["id"]
+            id_, _, seq = event_id.partition(".")
 
-        async def settled() -> Any:
-            """Ask until what has arrived is also settled: the receiver is told first."""
-            told = (await at.hub("trace", id_, "--json")).json
-            return told if all(one["attempts"] for one in told["deliveries"]) else None
+            async def settled() -> Any:
+                """Ask until what has arrived is also settled: the receiver is told first."""
+                told = (await at.hub("trace", id_, "--json")).json
+                states = {one["state"] for one in told["deliveries"]}
+                return told if states == {"delivered"} else None
 
-        journey = await until(settled, within=60)
+            journey = await until(settled, within=60)
         assert journey["signal"]["id"] == id_
         assert journey["signal"]["title"].startswith("Down ")
         assert journey["signal"]["severity"] in {"low", "info", "medium"}

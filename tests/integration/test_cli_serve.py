@@ -18,7 +18,7 @@ from starlette.routing import Route
 from hub.signals import now
 from hub.store import open_store
 from hub.store.sources import standings
-from tests.cli import Folder
+from tests.cli import Folder, Here
 from tests.running import hear, say, until
 from tests.servers import serve
 
@@ -32,23 +32,23 @@ def folder(tmp_path: Path) -> Folder:
     return folder
 
 
-async def test_it_refuses_to_start_with_a_command_or_a_remedy(folder: Folder) -> None:
-    (await folder.hub("serve")).said(2, "the database is empty", "hub migrate")
-    (await folder.hub("serve", HUB_SECRET_KEY="")).said(2, "HUB_SECRET_KEY", "hub init")
-    (await folder.hub("serve", HUB_SECRET_KEY="short")).said(2, "shorter than 32")
-    await folder.hub("migrate")
-    (await folder.hub("serve", HUB_REDIS="redis://127.0.0.1/0")).said(2, "HUB_REDIS")
-    (await folder.hub("serve", "--host", "192.0.2.1")).said(2, "cannot listen at 192.0.2.1:8000")
+def test_it_refuses_to_start_with_a_command_or_a_remedy(folder: Folder, here: Here) -> None:
+    here("serve").said(2, "the database is empty", "hub migrate")
+    here("serve", HUB_SECRET_KEY="").said(2, "HUB_SECRET_KEY", "hub init")
+    here("serve", HUB_SECRET_KEY="short").said(2, "shorter than 32")
+    here("migrate")
+    here("serve", HUB_REDIS="redis://127.0.0.1/0").said(2, "HUB_REDIS")
+    here("serve", "--host", "192.0.2.1").said(2, "cannot listen at 192.0.2.1:8000")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        (await folder.hub("serve", "--port", port)).said(2, f"127.0.0.1:{port}", "--port")
+        here("serve", "--port", port).said(2, f"127.0.0.1:{port}", "--port")
     folder.write('[sources.a]\nconnector = "zendsk"\n')
-    (await folder.hub("serve")).said(2, "hub.toml:2: sources.a.connector", "zendesk")
+    here("serve").said(2, "hub.toml:2: sources.a.connector", "zendesk")
     folder.write(
         '[endpoints.e]\nrole = "sales"\nurl = "https://e.example"\n'
         'secret = "${E}"\nselect = "id titel"\n'
     )
-    wrong = await folder.hub("serve", "--port", "0", E="whsec_aGVsbG8=")
+    wrong = here("serve", "--port", "0", E="whsec_aGVsbG8=")
     wrong.said(2, "endpoints.e.select", "titel")
 
 
