@@ -36,6 +36,8 @@ from hub.connector import (
     Page,
     PersonRef,
     SourceMisbehaved,
+    line,
+    plain,
     utc,
 )
 
@@ -51,16 +53,6 @@ _PREFIX = dict.fromkeys(("", *_ATOM, "http://purl.org/rss/1.0/"), "") | {
 _ENCODING = re.compile(r"(?:charset|encoding)=[\"']?([\w.-]+)", re.IGNORECASE)
 _NO_XML = re.compile(r"\A\s*<\?xml[^>]*\?>|[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _ENTITY = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\w+);)(?:\w+;)?")
-# html.parser takes quadratic time over unclosed tags and fails at `<![<`: this does neither.
-_MARKUP = re.compile(
-    r"<!--.*?(?:-->|\Z)|<(?P<silent>script|style)\b.*?(?:</(?P=silent)\s*>|\Z)"
-    r"|<(?P<end>/?)(?P<tag>[a-z][\w:-]*+)[^<>]*+>|<!\[CDATA\[|\]\]>|<[!?][^<>]*>",
-    re.IGNORECASE | re.DOTALL,
-)
-# In a title, `<T>` is more likely meant as it stands than an element that nobody knows.
-_INLINE = re.compile(r"</?(?:[\w-]+:)?(?:a|b|i|u|s|q|p|em|div|span|strong|title)\b[^<>]*+>")
-_LINES = {"br": "\n", "li": "\n- ", "tr": "\n", "td": " ", "th": " "}
-_BLOCK = re.compile(r"p|div|[uod]l|d[dt]|h[1-6r]|pre|table|blockquote|figure|section|article")
 
 
 def _known(kind: str) -> str:
@@ -196,14 +188,14 @@ def _item(element: Element, base: str) -> dict[str, Any]:
         link = name if name.startswith(("http://", "https://")) else ""
     summary = _first(parts, "description", "summary", "itunes:summary", "media:description")
     tags = (*parts.get("category", ()), *parts.get("dc:subject", ()))
-    named = (tag.get("label") or tag.get("term") or _line(_markup(tag)) for tag in tags)
+    named = (tag.get("label") or tag.get("term") or line(_markup(tag)) for tag in tags)
     media = (*parts.get("enclosure", ()), *parts.get("media:content", ()))
     return {
         "id": name,
         "link": urljoin(base, link) if link else "",
-        "title": _line(_first(parts, "title") or _first(group, "media:title")),
-        "summary": _plain(summary or _first(group, "media:description")),
-        "content": _plain(_first(parts, "content:encoded", "content")),
+        "title": line(_first(parts, "title") or _first(group, "media:title")),
+        "summary": plain(summary or _first(group, "media:description")),
+        "content": plain(_first(parts, "content:encoded", "content")),
         "author": _author(parts),
         "categories": list(dict.fromkeys(filter(None, named))),
         "published": _first(parts, "published", "pubDate", "dc:date", "issued", raw=True),
@@ -251,34 +243,13 @@ def _author(parts: dict[str, list[Element]]) -> Sequence[str]:
     found = (parts.get(name, ()) for name in ("author", "dc:creator", "itunes:author"))
     for element in chain.from_iterable(found):
         inner = _parts(element)
-        name, email = _line(_first(inner, "name")), _line(_first(inner, "email"))
-        text = "" if inner else _line(_markup(element))
+        name, email = line(_first(inner, "name")), line(_first(inner, "email"))
+        text = "" if inner else line(_markup(element))
         if "@" in text:
             name, email = parseaddr(text)
         if said := name or email or text:
             return said[:300], email
     return "", ""
-
-
-def _plain(markup: str) -> str:
-    """Turn HTML into text; its paragraphs, lines and lists stay apart."""
-    marks = list(_MARKUP.finditer(markup))
-    parts: list[str] = []
-    start, verbatim = 0, not any(mark["tag"] for mark in marks)
-    for end, mark in [*((mark.start(), mark) for mark in marks), (len(markup), None)]:
-        text = html.unescape(markup[start:end])
-        parts.append(text if verbatim else re.sub(r"\s+", " ", text))
-        if mark:
-            start, tag = mark.end(), (mark["tag"] or "").lower().rpartition(":")[2]
-            verbatim = not mark["end"] if tag == "pre" else verbatim
-            line = "\n\n" if _BLOCK.fullmatch(tag) else ""
-            parts.append(line or ("" if mark["end"] else _LINES.get(tag, "")))
-    lines = "\n".join(" ".join(line.split()) for line in "".join(parts).split("\n"))
-    return re.sub(r"\n{3,}", "\n\n", lines).strip()
-
-
-def _line(markup: str) -> str:
-    return " ".join(html.unescape(_INLINE.sub("", markup)).split())
 
 
 def _word(value: Any) -> str:

@@ -1,0 +1,125 @@
+"""What a connector gives: drafts of signals, a page at a time, each page with its cursor."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, TypeAlias
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from hub.errors import BadRecord
+from hub.kinds import Department, Kind, Severity
+from hub.signals import Classification, Json, Status
+
+Cursor: TypeAlias = Mapping[str, Json]
+
+
+class AccountRef(BaseModel):
+    """The customer or prospect as the source names it; a domain joins it across sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    domain: str | None = None
+
+
+class PersonRef(BaseModel):
+    """A human as the source names one; an e-mail address joins them across sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: Annotated[str, Field(min_length=1, max_length=300)]
+    email: str | None = None
+    handle: str | None = None
+
+
+class Draft(BaseModel):
+    """One record as a connector saw it, before the hub has decided anything about it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Kind
+    external_id: Annotated[str, Field(min_length=1, max_length=500)]
+    revision: Annotated[str, Field(min_length=1, max_length=200)]
+    """Names this version: with source and external_id the key that is stored once."""
+    revised_at: AwareDatetime
+    """Orders revisions by the source's clock; a late older one never replaces the current one."""
+    occurred_at: AwareDatetime
+    title: Annotated[str, Field(min_length=1)]
+    summary: str = ""
+    body: str | None = None
+    url: str | None = None
+    department: Department | None = None
+    severity: Severity | None = None
+    status: Status = Status.INFORMATION
+    classification: Classification = Classification.INTERNAL
+    sentiment: Annotated[float, Field(ge=-1, le=1)] | None = None
+    account: AccountRef | None = None
+    author: PersonRef | None = None
+    owner: PersonRef | None = None
+    labels: tuple[str, ...] = ()
+    attributes: dict[str, Json] = Field(default_factory=dict)
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A record that could not be read, kept with its reason for a person to look at."""
+
+    reason: str
+    raw: Json
+    external_id: str | None = None
+
+
+Reader: TypeAlias = Callable[[Any], Draft | Sequence[Draft] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some drafts and where to resume after them; the hub stores both in one transaction."""
+
+    drafts: Sequence[Draft]
+    cursor: Cursor
+    bad: Sequence[Bad] = ()
+    more: bool = False
+    """Whether another page follows at once: a cursor that then does not move is an error."""
+
+    @classmethod
+    def read(
+        cls, records: Iterable[Any], reader: Reader, cursor: Cursor, *, more: bool = False
+    ) -> Self:
+        """Read each record into drafts; one that cannot be read is set aside, the page goes on.
+
+        `reader` returns None for a record that is no signal. It may index without care:
+        a missing key or a wrong type is what makes a record bad.
+        """
+        drafts: list[Draft] = []
+        bad: list[Bad] = []
+        for record in records:
+            try:
+                read = reader(record)
+            except (BadRecord, LookupError, TypeError, ValueError, AttributeError) as error:
+                bad.append(Bad(why(error), record, _id_of(record)))
+                continue
+            if isinstance(read, Draft):
+                drafts.append(read)
+            elif read is not None:
+                drafts.extend(read)
+        return cls(drafts, cursor, bad, more)
+
+
+def why(error: Exception) -> str:
+    """Say in one line what was wrong with a record."""
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, part['loc'])) or 'record'}: {part['msg']}"
+            for part in error.errors(include_url=False, include_input=False)
+        )
+    if isinstance(error, KeyError):
+        return f"the field {error} is missing"
+    return f"{type(error).__name__}: {error}" if not isinstance(error, BadRecord) else str(error)
+
+
+def _id_of(record: Any) -> str | None:
+    if isinstance(record, Mapping):
+        for name in ("id", "ts", "event_id", "fingerprint", "guid"):
+            if record.get(name):
+                return str(record[name])
+    return None
