@@ -8,14 +8,21 @@ requests in its table, which is written down from the vendor's own description: 
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from hub.connector import now
+from hub.testing.drift import strange
+from hub.testing.faults import Call, Excuse, Fault, No
+
+__all__ = ["Allowed", "Call", "Check", "Excuse", "Fault", "No", "Twin", "moment"]
 
 Check = Callable[[str], bool]
 
@@ -33,9 +40,20 @@ class Allowed:
 
 
 class Twin(ABC):
-    """A vendor with state. `app` is its API; `emit` makes something happen there."""
+    """A vendor with state. `app` is its API; `emit` makes something happen there.
+
+    Certification (`hub connectors certify`) makes records with `create`, `edit` and `delete`, and
+    plays faults. Faults of HTTP itself it puts in front of `app`; what only the vendor can do is
+    asked of the methods below `settings`. A fault that is neither played nor `excused` fails.
+    """
 
     connector: ClassVar[str]
+    excused: ClassVar[Mapping[Fault, Excuse]] = {}
+    """What cannot happen at this vendor, each with the page of the vendor that says so."""
+    page: int = 100
+    """The most records of a page, however many are asked for."""
+    skew: timedelta = timedelta(0)
+    """How far the vendor's clock is ahead."""
 
     def __init__(self) -> None:
         self.app = Starlette(
@@ -59,6 +77,54 @@ class Twin(ABC):
     @abstractmethod
     def settings(self, url: str) -> dict[str, Any]:
         """Tell the connector settings that read this twin at `url`, secrets included."""
+
+    def now(self) -> datetime:
+        """Read the vendor's clock: certification moves it, so no twin looks at another."""
+        return now() + self.skew
+
+    def create(self, number: int, at: datetime) -> str:
+        """Make record `number` at this time; name the external_id that its signal is to have."""
+        raise NotImplementedError
+
+    def edit(self, number: int, at: datetime) -> None:
+        """Change what a person sees of record `number`."""
+        raise NotImplementedError
+
+    def delete(self, number: int, at: datetime) -> None:
+        """Delete record `number`, or let it disappear: its signal is then deleted or resolved."""
+        raise NotImplementedError
+
+    def push(self, number: int) -> Call:
+        """Make the request, signed, with which the vendor tells of record `number` as it is now."""
+        raise NotImplementedError
+
+    def blank(self) -> None:
+        """Answer the next request for a page with an empty one that names another."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Forget every cursor handed out: who comes with one hears what the vendor says then."""
+        raise NotImplementedError
+
+    def strange(self, content_type: str, body: bytes, turn: int) -> bytes:
+        """Put unknown fields into an answer, and nulls in place of other fields at each turn."""
+        return strange(content_type, body, turn)
+
+    def denied(self) -> No:
+        """Tell how the vendor says that the token is no longer good."""
+        return No(401, {"error": "invalid_token", "message": "The token has expired"})
+
+    def limited(self, seconds: int) -> No:
+        """Tell how the vendor says "too many requests, ask again in so many seconds"."""
+        return No(429, {"error": "too many requests"}, {"retry-after": str(seconds)})
+
+    def serve(self) -> AbstractAsyncContextManager[str] | None:
+        """Serve an API that is not HTTP and yield its address; None where it is `app`."""
+        return None
+
+    def play(self, fault: Fault | None) -> None:
+        """Play a fault, in an API that is not HTTP, until told None."""
+        raise NotImplementedError
 
     def refuse(self, request: Request) -> Response | None:
         """Check the sign-in; answer as the vendor does when it is wrong."""
@@ -102,4 +168,4 @@ def _wrong(row: Allowed, request: Request) -> list[str]:
 def moment(record: Mapping[str, Any]) -> datetime:
     """When a record that is emitted happens: its `at`, else now."""
     at = record.get("at")
-    return datetime.fromisoformat(at).astimezone(UTC) if at else datetime.now(UTC)
+    return datetime.fromisoformat(at).astimezone(UTC) if at else now()

@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from hub.connector.api import Answer, Api, Budget
+from hub.connector.clock import now
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
 from hub.connector.endpoints import Basic, Bearer, Endpoint, Header, Http
 from hub.connector.text import line, plain, utc
@@ -52,6 +53,7 @@ __all__ = [
     "SourceUnavailable",
     "Status",
     "line",
+    "now",
     "plain",
     "utc",
     "why",
@@ -70,6 +72,16 @@ class Connector(BaseModel, ABC):
     """What it can emit."""
     every: ClassVar[timedelta] = timedelta(minutes=1)
     """How often it is worth asking, unless hub.toml says otherwise."""
+
+    # For people, in docs/connectors.md:
+    sign_in: ClassVar[str] = ""
+    """How the hub signs in, and where one gets what it needs for that."""
+    scopes: ClassVar[tuple[str, ...]] = ()
+    """What the token, key or user must be allowed, in the vendor's words."""
+    limits: ClassVar[str] = ""
+    """How much the vendor lets one ask, and what is not read or only so far back."""
+    freshness: ClassVar[str] = ""
+    """How soon a change is seen, where that is not simply `every`."""
 
     @abstractmethod
     def endpoint(self) -> Endpoint:
