@@ -8,6 +8,8 @@ HubError
    + SourceUnavailable  back off and try again
    + SourceMisbehaved   it answers, but not as its documentation says: back off, show it
    + BadRecord          quarantine the record; its page goes on
+   + PushRefused        not the vendor's: answer 401 and store nothing
+     + TakesNoPushes    nobody may push here: answer 404
  x DeliveryError        an endpoint did not take a delivery
    + EndpointUnavailable  try again on schedule
    + EndpointGone         410: disable the endpoint
@@ -65,6 +67,14 @@ class SourceMisbehaved(SourceError):
 
 
 class BadRecord(SourceError):
+    pass
+
+
+class PushRefused(SourceError):
+    pass
+
+
+class TakesNoPushes(PushRefused):
     pass
 
 

@@ -1,7 +1,7 @@
 """The SDK: all that a connector may import of the hub."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -11,20 +11,34 @@ from hub.connector.api import Answer, Api, Budget
 from hub.connector.clock import now
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
 from hub.connector.endpoints import Basic, Bearer, Endpoint, Header, Http
+from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
+from hub.connector.signatures import (
+    BasicAuth,
+    BodyToken,
+    Digest,
+    Hmac,
+    Scheme,
+    StandardWebhooks,
+    Token,
+    is_secret,
+)
 from hub.connector.text import line, plain, utc
 from hub.errors import (
     AuthFailed,
     BadRecord,
+    PushRefused,
     RateLimited,
     SourceError,
     SourceMisbehaved,
     SourceUnavailable,
+    TakesNoPushes,
 )
 from hub.kinds import KINDS, Department, Severity
 from hub.signals import Classification, Json, Status
 
 __all__ = [
     "KINDS",
+    "Accepted",
     "AccountRef",
     "Answer",
     "Api",
@@ -32,26 +46,39 @@ __all__ = [
     "Bad",
     "BadRecord",
     "Basic",
+    "BasicAuth",
     "Bearer",
+    "BodyToken",
     "Budget",
     "Classification",
     "Connector",
     "Cursor",
     "Department",
+    "Digest",
     "Draft",
     "Endpoint",
     "Header",
+    "Hmac",
     "Http",
     "Json",
     "Page",
     "PersonRef",
+    "PushRefused",
+    "Pushed",
     "RateLimited",
+    "Reply",
+    "Scheme",
     "SecretStr",
     "Severity",
     "SourceError",
     "SourceMisbehaved",
     "SourceUnavailable",
+    "StandardWebhooks",
     "Status",
+    "TakesNoPushes",
+    "Token",
+    "Verdict",
+    "is_secret",
     "line",
     "now",
     "plain",
@@ -90,3 +117,21 @@ class Connector(BaseModel, ABC):
     @abstractmethod
     def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         """Yield what is new since `cursor` (empty at first), oldest first, a page at a time."""
+
+    def verify(self, request: Pushed) -> Verdict:
+        """Tell whether the vendor sent this, by its signature over the bytes as they came.
+
+        Nothing is stored before. It answers within milliseconds, so it asks nobody. Raises
+        PushRefused.
+        """
+        del request
+        raise TakesNoPushes(f"the connector {type(self).__name__} takes no pushes")
+
+    def read(self, event: Pushed) -> Sequence[Draft]:
+        """Read a stored push, later and maybe twice: the same drafts as `pull` would give.
+
+        The same external_id and revision for the same state of a record: so push and poll meet as
+        one signal. What it raises sets the push aside, for a person to look at.
+        """
+        del event
+        raise NotImplementedError(f"{type(self).__name__} verifies pushes and cannot read them")
