@@ -11,6 +11,8 @@ from hub.connector.api import Answer, Api, Budget
 from hub.connector.clock import now
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
 from hub.connector.endpoints import Basic, Bearer, Endpoint, Header, Http
+from hub.connector.mapping import MAPPED_KINDS, Fields
+from hub.connector.paths import Condition, Filter, JsonPath, Path
 from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
 from hub.connector.signatures import (
     BasicAuth,
@@ -23,6 +25,8 @@ from hub.connector.signatures import (
     is_secret,
 )
 from hub.connector.text import line, plain, utc
+from hub.connector.times import AnyTime, Time, read_time, write_time, zone_named
+from hub.connector.values import AnyValue, Value
 from hub.errors import (
     AuthFailed,
     BadRecord,
@@ -38,9 +42,12 @@ from hub.signals import Classification, Json, Status
 
 __all__ = [
     "KINDS",
+    "MAPPED_KINDS",
     "Accepted",
     "AccountRef",
     "Answer",
+    "AnyTime",
+    "AnyValue",
     "Api",
     "AuthFailed",
     "Bad",
@@ -51,17 +58,22 @@ __all__ = [
     "BodyToken",
     "Budget",
     "Classification",
+    "Condition",
     "Connector",
     "Cursor",
     "Department",
     "Digest",
     "Draft",
     "Endpoint",
+    "Fields",
+    "Filter",
     "Header",
     "Hmac",
     "Http",
     "Json",
+    "JsonPath",
     "Page",
+    "Path",
     "PersonRef",
     "PushRefused",
     "Pushed",
@@ -76,14 +88,19 @@ __all__ = [
     "StandardWebhooks",
     "Status",
     "TakesNoPushes",
+    "Time",
     "Token",
+    "Value",
     "Verdict",
     "is_secret",
     "line",
     "now",
     "plain",
+    "read_time",
     "utc",
     "why",
+    "write_time",
+    "zone_named",
 ]
 
 
