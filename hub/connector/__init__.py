@@ -9,6 +9,18 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from hub.connector.api import Answer, Api, Budget
 from hub.connector.clock import now
+from hub.connector.cursors import (
+    Batch,
+    Delta,
+    EventLog,
+    IdWatermark,
+    ModifiedSince,
+    NewestFirst,
+    OpaqueToken,
+    Seen,
+    Snapshot,
+    streams,
+)
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
 from hub.connector.endpoints import Basic, Bearer, Endpoint, Header, Http
 from hub.connector.mapping import MAPPED_KINDS, Fields
@@ -54,6 +66,7 @@ __all__ = [
     "BadRecord",
     "Basic",
     "BasicAuth",
+    "Batch",
     "Bearer",
     "BodyToken",
     "Budget",
@@ -61,17 +74,23 @@ __all__ = [
     "Condition",
     "Connector",
     "Cursor",
+    "Delta",
     "Department",
     "Digest",
     "Draft",
     "Endpoint",
+    "EventLog",
     "Fields",
     "Filter",
     "Header",
     "Hmac",
     "Http",
+    "IdWatermark",
     "Json",
     "JsonPath",
+    "ModifiedSince",
+    "NewestFirst",
+    "OpaqueToken",
     "Page",
     "Path",
     "PersonRef",
@@ -81,7 +100,9 @@ __all__ = [
     "Reply",
     "Scheme",
     "SecretStr",
+    "Seen",
     "Severity",
+    "Snapshot",
     "SourceError",
     "SourceMisbehaved",
     "SourceUnavailable",
@@ -97,6 +118,7 @@ __all__ = [
     "now",
     "plain",
     "read_time",
+    "streams",
     "utc",
     "why",
     "write_time",

@@ -1,0 +1,73 @@
+"""Several lists of one API, read as one source."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing
+from typing import Any, TypeAlias
+
+from hub.connector.drafts import Bad, Cursor, Draft, Page
+from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved
+from hub.signals import Json
+
+Pull: TypeAlias = Callable[[Cursor], AsyncIterator[Page]]
+
+
+async def streams(cursor: Cursor, pulls: Mapping[str, Pull]) -> AsyncIterator[Page]:
+    """Read each stream from its own part of the cursor, a page at a time in turn.
+
+    One that fails does not stop the others; its error is raised when they are read. That it may
+    not be read, while others may, is no reason to stop the source: it is told as misbehaviour.
+    """
+    at: dict[str, Json] = {name: cursor.get(name) or {} for name in cursor.keys() | pulls.keys()}
+    failed: dict[str, SourceError] = {}
+    drafts: list[Draft] = []
+    bad: list[Bad] = []
+    async with AsyncExitStack() as stack:
+        running: dict[str, Any] = {}
+        for name, pull in pulls.items():
+            pages: Any = pull(_part(at[name]))
+            running[name] = await stack.enter_async_context(aclosing(pages))
+        while running:
+            for name, pages in list(running.items()):
+                page = await _next(pages)
+                if not isinstance(page, Page):
+                    del running[name]
+                    failed |= {name: page} if page else {}
+                    continue
+                if page.more and page.cursor == at[name]:
+                    raise SourceMisbehaved(f"the cursor of {name} did not move between two pages")
+                drafts += page.drafts
+                bad += page.bad
+                if page.cursor != at[name]:  # else it joins the next page whose cursor moves
+                    at[name] = dict(page.cursor)
+                    yield Page(drafts, _used(at), bad, more=True)
+                    drafts, bad = [], []
+    if drafts or bad:
+        yield Page(drafts, _used(at), bad)
+    if failed:
+        raise _told(failed, all_failed=failed.keys() == pulls.keys())
+
+
+async def _next(pages: AsyncIterator[Page]) -> Page | SourceError | None:
+    try:
+        return await anext(pages, None)
+    except RateLimited:
+        raise  # it is the account's, and so of all its streams
+    except SourceError as error:
+        return error
+
+
+def _part(value: Json) -> Cursor:
+    return value if isinstance(value, dict) else {}
+
+
+def _used(at: Mapping[str, Json]) -> Cursor:
+    return {name: part for name, part in at.items() if part}
+
+
+def _told(failed: Mapping[str, SourceError], *, all_failed: bool) -> SourceError:
+    name, error = next(iter(failed.items()))
+    if isinstance(error, AuthFailed) and not all_failed:
+        return SourceMisbehaved(
+            f"{name}: {error.message}", "Grant the right to read it, or leave it out"
+        )
+    return error
