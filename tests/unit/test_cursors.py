@@ -394,7 +394,9 @@ def test_newest_first_reads_the_whole_window_wherever_it_was_broken_off(
     cap: int | None,
 ) -> None:
     """Posts of which each is new: `bounded` APIs know a lower bound, the others do not."""
-    posts = [(number, seconds) for number, (_, seconds) in enumerate([*first, *meanwhile], 1)]
+    apart = cap is not None  # no more share a moment than one question gives
+    history = enumerate([*first, *meanwhile], 1)
+    posts = [(number, seconds + apart) for number, (_, seconds) in history]
     vendor = Vendor(size)
     for post in posts[: len(first)]:
         vendor.write(*post)
