@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from hub import metrics, traces
 from hub.bus import Bus
 from hub.config import HUB_SOURCE, SourceConfig
-from hub.connector import Api, Draft, Page
+from hub.connector import Cursor, Draft, Opened, Page
 from hub.errors import (
     AuthFailed,
     RateLimited,
@@ -36,6 +36,7 @@ from hub.ingest import (
 from hub.jobs import Waker
 from hub.lease import LEASE, Held
 from hub.logs import about
+from hub.opening import opened
 from hub.signals import Origin, Status
 from hub.store import Store
 from hub.store.clock import clock
@@ -137,11 +138,12 @@ class Poller:
         )
         assert standing.lease is not None
         claim = Claim(standing.lease, LEASE)
-        api: Api = self.clients.api(source.connector.endpoint())
         cursor: Any = standing.cursor
-        pull: Any = source.connector.pull(api, cursor)
         stood = False
-        async with aclosing(pull) as pages:
+        async with (
+            opened(source.connector.endpoint(), self.clients) as api,
+            aclosing(_pull(source, api, cursor)) as pages,
+        ):
             async for page in pages:
                 report.pages += 1
                 if stood or (page.more and page.cursor == cursor):
@@ -226,6 +228,10 @@ def after_poll(
         "last_error_at": at,
         "next_poll_at": None if stopped else at + wait,
     }
+
+
+def _pull(source: SourceConfig, api: Opened, cursor: Cursor) -> Any:
+    return source.connector.pull(api, cursor)
 
 
 def _outcome(error: SourceError | None) -> str:

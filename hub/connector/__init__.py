@@ -3,11 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from hub.connector.api import Answer, Api, Budget
+from hub.connector.api import Answer, Api, Budget, Folder, Lines, Mail, Mailbox, Opened
 from hub.connector.clock import now
 from hub.connector.cursors import (
     Batch,
@@ -22,7 +22,7 @@ from hub.connector.cursors import (
     streams,
 )
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
-from hub.connector.endpoints import Basic, Bearer, Endpoint, Header, Http
+from hub.connector.endpoints import Basic, Bearer, Command, Endpoint, Header, Http, Imap
 from hub.connector.mapping import MAPPED_KINDS, Fields
 from hub.connector.paths import Condition, Filter, JsonPath, Path
 from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
@@ -71,6 +71,7 @@ __all__ = [
     "BodyToken",
     "Budget",
     "Classification",
+    "Command",
     "Condition",
     "Connector",
     "Cursor",
@@ -82,15 +83,21 @@ __all__ = [
     "EventLog",
     "Fields",
     "Filter",
+    "Folder",
     "Header",
     "Hmac",
     "Http",
     "IdWatermark",
+    "Imap",
     "Json",
     "JsonPath",
+    "Lines",
+    "Mail",
+    "Mailbox",
     "ModifiedSince",
     "NewestFirst",
     "OpaqueToken",
+    "Opened",
     "Page",
     "Path",
     "PersonRef",
@@ -154,8 +161,11 @@ class Connector(BaseModel, ABC):
         """Where the API is, how to sign in, and how fast we may call it."""
 
     @abstractmethod
-    def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
-        """Yield what is new since `cursor` (empty at first), oldest first, a page at a time."""
+    def pull(self, api: Any, cursor: Cursor) -> AsyncIterator[Page]:
+        """Yield what is new since `cursor` (empty at first), oldest first, a page at a time.
+
+        `api` is what the endpoint opens: Api for Http, Mailbox for Imap, Lines for Command.
+        """
 
     def verify(self, request: Pushed) -> Verdict:
         """Tell whether the vendor sent this, by its signature over the bytes as they came.

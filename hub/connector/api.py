@@ -1,8 +1,9 @@
 """What a connector is handed: a client of its endpoint that signs in and keeps to the limits."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import date, datetime
+from typing import Any, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,63 @@ class Api(Protocol):
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """GET the whole answer, undecoded; 304 is an answer here, not an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a mailbox says of a folder: UIDs hold for as long as `validity` stays the same."""
+
+    validity: int
+    next: int | None
+    """The UID that the next message will get; a few servers do not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message: whole, or of a large one the start and the names of its attachments."""
+
+    uid: int
+    size: int
+    received_at: datetime
+    content: bytes
+    whole: bool = True
+    files: tuple[str, ...] = ()
+
+
+class Mailbox(Protocol):
+    """A signed-in connection to a mailbox, for reading alone.
+
+    Every method raises AuthFailed, RateLimited, SourceUnavailable or SourceMisbehaved.
+    """
+
+    async def examine(self, folder: str) -> Folder:
+        """Open a folder read-only; the other methods are about it."""
+
+    async def search(
+        self,
+        first: int,
+        last: int | None = None,
+        *,
+        since: date | None = None,
+        header: tuple[str, str] | None = None,
+    ) -> Sequence[int]:
+        """List UIDs from `first` to `last`, in order: received since, with a text in a header."""
+
+    async def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+        """Get messages, in the order of their UIDs; one that is gone is left out."""
+
+
+class Lines(Protocol):
+    """A program that is ready to be started."""
+
+    def run(
+        self, *arguments: str, files: Mapping[str, bytes] | None = None
+    ) -> AsyncGenerator[bytes]:
+        """Start it with these arguments behind its own; give the lines of its standard output.
+
+        `files` are written into its folder, for its eyes alone. It is ended when the generator is
+        closed. Raises SourceUnavailable or SourceMisbehaved, also when it ends with an error.
+        """
+
+
+Opened: TypeAlias = Api | Mailbox | Lines

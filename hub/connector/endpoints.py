@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias
 
 from pydantic import SecretStr
 
@@ -40,4 +41,34 @@ class Http:
     """Recognises a refusal in a 200 answer's body (Slack's `{"ok": false}`)."""
 
 
-Endpoint: TypeAlias = Http
+@dataclass(frozen=True, slots=True)
+class Imap:
+    """A mailbox. It is only ever read: the hub opens folders by EXAMINE and peeks at messages."""
+
+    host: str
+    user: str
+    auth: SecretStr | Bearer
+    """A password, often one made for this app alone; or an OAuth access token (XOAUTH2)."""
+    tls: Literal["implicit", "starttls", "none"] = "implicit"
+    """`none` is for the own network: to a public address no password goes unencrypted."""
+    port: int | None = None
+    """None: 993 with implicit TLS, else 143."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program that writes lines: what to start, and what it may see.
+
+    It gets this environment and nothing of the hub's own, except PATH. In `argv`, `{folder}`
+    stands for a folder of its own that is removed after the run.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, SecretStr] = field(default_factory=dict)
+    silent: timedelta = timedelta(minutes=5)
+    """It is ended if it writes nothing for so long,"""
+    longest: timedelta = timedelta(hours=1)
+    """or has not finished after this."""
+
+
+Endpoint: TypeAlias = Http | Imap | Command

@@ -1,23 +1,31 @@
 """The connection pools of one process, for sources and for webhooks."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+import ssl
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import scrypt
 from types import TracebackType
 from typing import Self, TypeAlias
 
+import httpcore2
 import httpx2
 
 from hub.connector import Api, Budget, Http
-from hub.errors import AddressRefused, EndpointUnavailable
+from hub.errors import (
+    AddressRefused,
+    EndpointUnavailable,
+    SourceMisbehaved,
+    SourceUnavailable,
+)
 from hub.http.answers import read_body
 from hub.http.api import AGENT, HttpApi, secrets_of
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, retry_after
-from hub.http.names import Names, Resolver
+from hub.http.names import Names, Resolver, resolve
 from hub.http.network import NoAnswer, Pool, Timeouts, trust
 
 SOURCE = Timeouts()
@@ -60,6 +68,7 @@ class Clients:
         budgets: Budgets | None = None,
     ) -> None:
         self._tls = trust(ca_file)
+        self._ca_file = ca_file
         self._proxy = proxy
         self._names = Names()
         self._resolver = resolver or self._names
@@ -95,6 +104,28 @@ class Clients:
                 budget = self._make_budget(_account(endpoint), endpoint.per_minute)
                 self._budgets[key] = budget
         return HttpApi(endpoint, self._sources, budget=budget, timeouts=timeout)
+
+    async def addresses(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
+        """Find where to connect to for a host that the operator configured and asks without HTTP.
+
+        The rules are those of `api`. Raises SourceUnavailable or SourceMisbehaved.
+        """
+        try:
+            found = await resolve(self._resolver, host, port, SOURCE.connect.total_seconds())
+            for address in found:
+                Guard.operator().check(address, port=port, secure=secure)
+        except httpcore2.ConnectTimeout:
+            raise SourceUnavailable(f"{host} could not be found by its name in time") from None
+        except httpcore2.ConnectError as error:
+            raise SourceUnavailable(f"{host} {error}") from None
+        except AddressRefused as error:
+            raise SourceMisbehaved(f"{host} is not called: {error.message}") from None
+        return found
+
+    @cached_property
+    def trusted(self) -> ssl.SSLContext:
+        """Whom to trust in protocols that are not HTTP, whose own context offers ALPN."""
+        return trust(self._ca_file)
 
     async def send(
         self,
