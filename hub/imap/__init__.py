@@ -92,8 +92,7 @@ class ImapMailbox:
                     words.append(quoted(text))
                 else:
                     words = ["CHARSET", "UTF-8", *words]
-                    # Sent behind the last word; typeshed has str here, imaplib counts and sends bytes.
-                    client.literal = text.encode()  # type: ignore[assignment]
+                    client.literal = text.encode()  # sent behind the last word
             found = self._uid(client, "SEARCH", *words)
             uids = {int(uid) for line in found if line for uid in line.split()}
             # "n:*" names the last message even where its UID is below n.

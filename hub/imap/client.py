@@ -7,6 +7,7 @@ import ssl
 from base64 import b64encode
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import Any
 
 from hub.connector import Bearer, Imap
 from hub.errors import AuthFailed, SourceMisbehaved, SourceUnavailable
@@ -19,6 +20,8 @@ LARGEST = 16 * 1024 * 1024  # of one literal
 
 class Client(imaplib.IMAP4):
     """imaplib's client over a socket that is connected already."""
+
+    literal: Any  # typeshed has text here; imaplib wants bytes
 
     def __init__(self, connected: socket.socket, host: str, port: int) -> None:
         self._connected = connected

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 from connectors.twins import Twin
 from hub import registry
-from hub.connector import Bad, Connector, Cursor, Draft, Page
+from hub.connector import Bad, Connector, Cursor, Draft, Opened, Page
 from hub.http import Clients
+from hub.opening import opened
 from tests.servers import serve
 
 
@@ -17,7 +18,7 @@ class Poller:
 
     def __init__(self, connector: Connector, clients: Clients) -> None:
         self.connector = connector
-        self.api = clients.api(connector.endpoint())
+        self.clients = clients
         self.cursor: Cursor = {}
         self.drafts: list[Draft] = []
         self.bad: list[Bad] = []
@@ -27,18 +28,25 @@ class Poller:
     async def poll(self, *, stop_after: int | None = None) -> list[Page]:
         """Store page after page; after `stop_after` of them the process dies."""
         pages: list[Page] = []
-        async for page in self.connector.pull(self.api, self.cursor):
-            if pages:
-                assert pages[-1].more, "a page follows one that said it was the last"
-            if page.more:
-                assert page.cursor != self.cursor, "the cursor does not move"
-            pages.append(page)
-            self._store(page)
-            if len(pages) == stop_after:
-                return pages
+        async with self.opened() as api, aclosing(self.pull(api)) as pulled:
+            async for page in pulled:
+                if pages:
+                    assert pages[-1].more, "a page follows one that said it was the last"
+                if page.more:
+                    assert page.cursor != self.cursor, "the cursor does not move"
+                pages.append(page)
+                self._store(page)
+                if len(pages) == stop_after:
+                    return pages
         assert pages, "a poll ends with a page"
         assert not pages[-1].more, "a page promised another"
         return pages
+
+    def opened(self) -> AbstractAsyncContextManager[Opened]:
+        return opened(self.connector.endpoint(), self.clients)
+
+    def pull(self, api: Opened) -> Any:
+        return self.connector.pull(api, self.cursor)
 
     def _store(self, page: Page) -> None:
         self.cursor = json.loads(json.dumps(page.cursor))
@@ -62,7 +70,7 @@ class Poller:
 
 @asynccontextmanager
 async def polling(twin: Twin, **settings: Any) -> AsyncGenerator[Poller]:
-    async with serve(twin.app) as url, Clients() as clients:
+    async with twin.serve() or serve(twin.app) as url, Clients() as clients:
         yield poller(twin, url, clients, **settings)
 
 

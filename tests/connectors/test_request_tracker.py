@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from connectors.request_tracker import RequestTracker
 from connectors.twins.request_tracker import Twin
-from hub.connector import AuthFailed, Draft, SourceMisbehaved, Status
+from hub.connector import AuthFailed, Draft, Http, SourceMisbehaved, Status
 from tests.connectors.polling import Poller, polling
 
 NINE = "2026-05-04T09:00:00+00:00"
@@ -286,6 +286,6 @@ def test_one_way_to_sign_in_is_asked_for(way_in: dict[str, str]) -> None:
 def test_the_address_of_the_api_is_taken_too() -> None:
     for url in ("https://rt.example/rt/", "https://rt.example/rt/REST/2.0"):
         given = {"url": url, "token": "t"}
-        assert RequestTracker.model_validate(given).endpoint().url == (
-            "https://rt.example/rt/REST/2.0"
-        )
+        endpoint = RequestTracker.model_validate(given).endpoint()
+        assert isinstance(endpoint, Http)
+        assert endpoint.url == "https://rt.example/rt/REST/2.0"

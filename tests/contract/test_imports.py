@@ -54,6 +54,7 @@ BREACHES = (
     Breach("prometheus", "hub/live/y.py", "import prometheus_client", "y -> prometheus_client"),
     Breach("traces", "hub/live/z.py", "from opentelemetry import trace", "z -> opentelemetry"),
     Breach("http", "connectors/x_d.py", "import httpx2", "connectors.x_d -> httpx2"),
+    Breach("imap", "connectors/x_e.py", "import imaplib", "connectors.x_e -> imaplib"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),
 )
 
