@@ -183,13 +183,12 @@ async def test_a_deal_that_is_edited_while_its_page_is_read_pushes_none_past_the
     twin = Twin(page=2)
     for number in range(1, 9):
         twin.emit({"id": number, "at": at(number)})
-    async with polling(twin, leads=None) as source:
-        async with source.opened() as api:
-            async for page in source.connector.pull(api, {}):
-                source.cursor = page.cursor
-                source.stored |= {(one.external_id, one.revision): one for one in page.drafts}
-                if len(source.stored) == 2:
-                    twin.emit({"id": 1, "amount": 1, "at": NINE})
+    async with polling(twin, leads=None) as source, source.opened() as api:
+        async for page in source.connector.pull(api, {}):
+            source.cursor = page.cursor
+            source.stored |= {(one.external_id, one.revision): one for one in page.drafts}
+            if len(source.stored) == 2:
+                twin.emit({"id": 1, "amount": 1, "at": NINE})
     assert {about for about, _ in source.stored} == {f"deal/{number}" for number in range(1, 9)}
     assert ("deal/1", NINE) in source.stored
 
