@@ -31,8 +31,10 @@ from hub.connector import (
     Snapshot,
     SourceMisbehaved,
     Status,
+    now,
     streams,
 )
+from hub.connector.clock import moved
 from hub.signals import Json
 
 START = datetime(2026, 5, 4, 9, tzinfo=UTC)
@@ -133,7 +135,7 @@ writes = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 3)), max_size=14)
 stops = st.lists(st.integers(1, 3), max_size=4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     first=writes,
     meanwhile=writes,
@@ -164,8 +166,10 @@ def test_modified_since_misses_nothing_that_changes_while_it_is_read(
             await poll.poll(stop)
         while vendor.meanwhile:
             await poll.poll()
-        # What changed in the very moment of the last page is found by its time, which is inclusive.
+        # A walk that was broken off ends; what changed meanwhile in the moment of its newest record
+        # is found by the next, since its bound is inclusive.
         vendor.size = 100
+        await poll.poll()
         await poll.poll()
 
     asyncio.run(run())
@@ -376,7 +380,7 @@ async def test_more_that_brings_nothing_new_is_an_error() -> None:
         await poll.poll()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     first=writes,
     meanwhile=writes,
@@ -397,9 +401,10 @@ def test_newest_first_reads_the_whole_window_wherever_it_was_broken_off(
     apart = cap is not None  # no more share a moment than one question gives
     history = enumerate([*first, *meanwhile], 1)
     posts = [(number, seconds + apart) for number, (_, seconds) in history]
-    vendor = Vendor(size)
+    vendor = Vendor(size, clock=now() - timedelta(hours=1))
     for post in posts[: len(first)]:
         vendor.write(*post)
+    vendor.clock = now() + timedelta(minutes=10)
     vendor.meanwhile = posts[len(first) :]
 
     async def ask(since: datetime | None, until: datetime | None, place: Json) -> Batch:
@@ -424,8 +429,9 @@ def test_newest_first_reads_the_whole_window_wherever_it_was_broken_off(
             await poll.poll(stop)
         while vendor.meanwhile:
             await poll.poll()
-        await poll.poll()  # the walk that was broken off, then what came above its top
-        await poll.poll()
+        with moved(timedelta(hours=1)):
+            await poll.poll()
+            await poll.poll()  # the walk that was broken off, then what came above its top
 
     asyncio.run(run())
     assert poll.seen == truth(vendor)

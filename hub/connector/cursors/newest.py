@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from hub.connector.clock import now
 from hub.connector.cursors.batches import (
     EXPIRED,
     Batch,
@@ -51,6 +52,8 @@ class NewestFirst:
         """
         mark = moment(cursor.get("since")) or since
         top, until = moment(cursor.get("top")), moment(cursor.get("until"))
+        if self.cap is not None and until is None:
+            until = now()  # else what comes meanwhile pushes the oldest out of what is given
         place, given = cursor.get("next"), whole(cursor.get("given"))
         resumed = place is not None  # by an earlier poll, and perhaps long ago
         restarts = whole(cursor.get("restarts"))  # tells a page read again from one that stands
