@@ -66,6 +66,10 @@ class SourceMisbehaved(SourceError):
         self.status = status
 
 
+class ConnectorFailed(SourceMisbehaved):
+    """The connector raised what no connector may raise: that is its `__cause__`."""
+
+
 class BadRecord(SourceError):
     pass
 

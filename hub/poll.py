@@ -15,6 +15,7 @@ from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Cursor, Draft, Opened, Page
 from hub.errors import (
     AuthFailed,
+    ConnectorFailed,
     RateLimited,
     SourceError,
     SourceMisbehaved,
@@ -110,9 +111,10 @@ class Poller:
             except Exception as error:
                 # A connector's bug must not end the loop; the log has its traceback.
                 logger.exception("a connector failed", extra={"source": source.name})
-                report.error = SourceMisbehaved(
+                report.error = ConnectorFailed(
                     f"the connector {source.kind} failed: {type(error).__name__}; the log has more"
                 )
+                report.error.__cause__ = error
             spanned.tell(pages=report.pages, signals=report.signals)
             if report.error is not None:
                 spanned.fail(report.error)

@@ -54,6 +54,8 @@ class Twin(ABC):
     """The most records of a page, however many are asked for."""
     skew: timedelta = timedelta(0)
     """How far the vendor's clock is ahead."""
+    pushed_to: str = "https://hub.example/push/vendor"
+    """The address that the vendor was told to push to: some sign it too."""
 
     def __init__(self) -> None:
         self.app = Starlette(
@@ -106,9 +108,14 @@ class Twin(ABC):
         """Forget every cursor handed out: who comes with one hears what the vendor says then."""
         raise NotImplementedError
 
-    def strange(self, content_type: str, body: bytes, turn: int) -> bytes:
-        """Put unknown fields into an answer, and nulls in place of other fields at each turn."""
+    def strange(self, content_type: str, body: bytes, turn: int | None) -> bytes:
+        """Put unknown fields into an answer, and at each turn nulls in place of other fields."""
         return strange(content_type, body, turn)
+
+    def series(self, path: str, query: str, body: bytes) -> str:
+        """Name the list that a request pages through, where one path serves several."""
+        del query, body
+        return path
 
     def denied(self) -> No:
         """Tell how the vendor says that the token is no longer good."""

@@ -10,7 +10,7 @@ Written down from the vendor's pages:
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from math import inf
 from typing import Any, ClassVar
@@ -89,7 +89,7 @@ class Twin(twins.Twin):
     async def _export(self, request: Request) -> Response:
         asked = request.query_params
         # Without a lag a stamp may run ahead of the clock, see `_stamp`.
-        until = (datetime.now(UTC) - self.lag).timestamp() if self.lag else inf
+        until = (self.now() - self.lag).timestamp() if self.lag else inf
         if "cursor" in asked:
             after = _read_cursor(asked["cursor"])
         else:
@@ -126,6 +126,18 @@ class Twin(twins.Twin):
                 one = self.organizations[ticket["organization_id"]]
                 found["organizations"][one["id"]] = one
         return {name: list(records.values()) for name, records in found.items()}
+
+    def create(self, number: int, at: datetime) -> str:
+        self.emit({"id": number, "at": at.isoformat()})
+        return f"ticket/{number}"
+
+    def edit(self, number: int, at: datetime) -> None:
+        self.emit(
+            {"id": number, "subject": f"Edited at {at}", "status": "open", "at": at.isoformat()}
+        )
+
+    def delete(self, number: int, at: datetime) -> None:
+        self.emit({"id": number, "status": "deleted", "at": at.isoformat()})
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Open or change a ticket: its fields at the top or inside "ticket".

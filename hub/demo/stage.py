@@ -19,8 +19,8 @@ from hub.demo.live import Live
 from hub.demo.memory import Memory
 from hub.demo.receiver import Receiver
 from hub.demo.script import PEOPLE, Event, before, week
-from hub.demo.servers import listen_near, serving
-from hub.demo.vendors import Vendor, find_twin
+from hub.demo.servers import listen_near
+from hub.demo.vendors import Vendor
 from hub.demo.voices import Voices
 from hub.errors import ConfigError, HubError
 from hub.runtime import Runtime
@@ -30,8 +30,9 @@ from hub.store import open_store
 from hub.store.keys import add_key, viewer_of_key
 from hub.store.migrate import migrate
 from hub.store.sources import standings
+from hub.testing.twins import find_twin
 from hub.web.app import make_app
-from hub.web.server import address
+from hub.web.server import address, serving
 
 EVERY = timedelta(seconds=1)
 EVERY_FAST = timedelta(seconds=0.2)

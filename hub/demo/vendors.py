@@ -1,11 +1,8 @@
 """The vendors' stand-ins as servers of the demo: found by name, and asked by nobody but the hub."""
 
-import importlib
 import json
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
-from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -13,35 +10,11 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp
 
 from hub.demo.folder import Happening
-from hub.errors import ConfigError
 from hub.signals import now
+from hub.testing.twins import Twin
 from hub.web.headers import LOOPBACK, KnownHosts
-
-GROUP = "hub.twins"
-
-
-class Twin(Protocol):
-    """What the demo needs of a twin, whoever wrote it (`connectors.twins.Twin`)."""
-
-    app: ASGIApp
-
-    def emit(self, record: Mapping[str, Any], /) -> dict[str, Any]: ...
-    def settings(self, url: str, /) -> dict[str, Any]: ...
-
-
-def find_twin(connector: str) -> Callable[..., Twin]:
-    """Find the twin of a connector: its file beside the connectors, or an entry point."""
-    module = f"connectors.twins.{connector}"
-    if find_spec(module):
-        twin: Callable[..., Twin] = importlib.import_module(module).Twin
-        return twin
-    for entry in entry_points(group=GROUP, name=connector):
-        found: Callable[..., Twin] = entry.load()
-        return found
-    raise ConfigError(f"there is no stand-in for {connector}", f"Write one: {module}")
 
 
 class Vendor:

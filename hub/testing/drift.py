@@ -8,11 +8,12 @@ import orjson
 NEW = "x_new_field"
 
 
-def strange(content_type: str, body: bytes, turn: int) -> bytes:
+def strange(content_type: str, body: bytes, turn: int | None) -> bytes:
     """Put unknown fields into a JSON answer's records, and nulls into others of their fields.
 
     Record n of a list has its field n + `turn` made null: turn after turn every field is met,
-    and never two of one record. What stands outside of lists is the paging's, and kept.
+    and never two of one record. Without a turn nothing is null. What stands outside of lists is
+    the paging's, and kept.
     """
     if "json" not in content_type:
         raise NotImplementedError

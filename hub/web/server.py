@@ -1,10 +1,11 @@
 """Uvicorn as this project runs it: a guest, on a socket that is taken before anything starts."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp
 from hub.errors import ConfigError
 
 FRAME = 64 * 1024  # bytes of a WebSocket message
+GUEST_GRACE = 2  # seconds that requests under way may take at the end
 
 
 class Server(uvicorn.Server):
@@ -62,3 +64,33 @@ def listen(host: str, port: int, suggestion: str) -> socket.socket:
 def address(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _Guest(Server):
+    """`up` is set once it has started."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(server_config(app, grace=GUEST_GRACE))
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@contextlib.asynccontextmanager
+async def serving(apps: Mapping[socket.socket, ASGIApp]) -> AsyncGenerator[None]:
+    """Serve each app on its socket until the block ends. Their lifespans are the caller's."""
+    servers = [(_Guest(app), listener) for listener, app in apps.items()]
+    async with asyncio.TaskGroup() as tasks:
+        running = [
+            tasks.create_task(server.serve(sockets=[listener])) for server, listener in servers
+        ]
+        try:
+            for server, _ in servers:
+                await server.up.wait()
+            yield
+        finally:
+            for server, _ in servers:
+                server.should_exit = True
+            await asyncio.wait(running)

@@ -15,9 +15,10 @@ from hub.demo.folder import Folder, Happening
 from hub.demo.live import FASTEST, SLOWEST, Live
 from hub.demo.memory import Memory
 from hub.demo.script import PEOPLE, WEEK, Event, before, channels, duration, week
-from hub.demo.vendors import Vendor, find_twin
+from hub.demo.vendors import Vendor
 from hub.errors import ConfigError
 from hub.signing import new_secret
+from hub.testing.twins import find_twin
 
 AN_HOUR = round(3600 / ((FASTEST + SLOWEST) / 2))  # events
 

@@ -1,0 +1,1 @@
+"""What certification checks: one function each, which says what it saw or raises Failed."""
