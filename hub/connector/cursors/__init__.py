@@ -11,7 +11,8 @@
 
 Each is a value that knows the traps of its family. It is handed `ask`, which makes one request of
 this API and returns a `Batch`, and `read`, which makes drafts of one record as in `Page.read`.
-`streams` reads several of them as one source.
+`streams` reads several of them as one source, `Recent` finds what vanished from the newest part
+of a list.
 """
 
 from hub.connector.cursors.batches import Batch, Delta, Seen
@@ -19,6 +20,7 @@ from hub.connector.cursors.events import EventLog
 from hub.connector.cursors.ids import IdWatermark
 from hub.connector.cursors.modified import ModifiedSince
 from hub.connector.cursors.newest import NewestFirst
+from hub.connector.cursors.recent import Recent
 from hub.connector.cursors.snapshots import Snapshot
 from hub.connector.cursors.streams import streams
 from hub.connector.cursors.tokens import OpaqueToken
@@ -31,6 +33,7 @@ __all__ = [
     "ModifiedSince",
     "NewestFirst",
     "OpaqueToken",
+    "Recent",
     "Seen",
     "Snapshot",
     "streams",

@@ -9,6 +9,7 @@ from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved
 from hub.signals import Json
 
 Pull: TypeAlias = Callable[[Cursor], AsyncIterator[Page]]
+_TURN = ""  # beside the streams' parts: whose page was the last
 
 
 async def streams(cursor: Cursor, pulls: Mapping[str, Pull]) -> AsyncIterator[Page]:
@@ -17,14 +18,15 @@ async def streams(cursor: Cursor, pulls: Mapping[str, Pull]) -> AsyncIterator[Pa
     One that fails does not stop the others; its error is raised when they are read. That it may
     not be read, while others may, is no reason to stop the source: it is told as misbehaviour.
     """
-    at: dict[str, Json] = {name: cursor.get(name) or {} for name in cursor.keys() | pulls.keys()}
+    kept = cursor.keys() - {_TURN}
+    at: dict[str, Json] = {name: cursor.get(name) or {} for name in kept | pulls.keys()}
     failed: dict[str, SourceError] = {}
     drafts: list[Draft] = []
     bad: list[Bad] = []
     async with AsyncExitStack() as stack:
         running: dict[str, Any] = {}
-        for name, pull in pulls.items():
-            pages: Any = pull(_part(at[name]))
+        for name in _in_turn(list(pulls), cursor.get(_TURN)):
+            pages: Any = pulls[name](_part(at[name]))
             running[name] = await stack.enter_async_context(aclosing(pages))
         while running:
             for name, pages in list(running.items()):
@@ -39,12 +41,20 @@ async def streams(cursor: Cursor, pulls: Mapping[str, Pull]) -> AsyncIterator[Pa
                 bad += page.bad
                 if page.cursor != at[name]:  # else it joins the next page whose cursor moves
                     at[name] = dict(page.cursor)
-                    yield Page(drafts, _used(at), bad, more=True)
+                    yield Page(drafts, {**_used(at), _TURN: name}, bad, more=True)
                     drafts, bad = [], []
-    if drafts or bad:
-        yield Page(drafts, _used(at), bad)
+    yield Page(drafts, _used(at), bad)
     if failed:
         raise _told(failed, all_failed=failed.keys() == pulls.keys())
+
+
+def _in_turn(names: list[str], last: Json) -> list[str]:
+    """Begin after the one whose page was the last before the poll was broken off.
+
+    A process that dies early each time would else never come to the others.
+    """
+    first = names.index(last) + 1 if isinstance(last, str) and last in names else 0
+    return names[first:] + names[:first]
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page | SourceError | None:
