@@ -45,7 +45,11 @@ class SourceError(HubError):
 
 
 class AuthFailed(SourceError):
-    pass
+    """`status` is the HTTP status where there was one: a 403 is about more than the token."""
+
+    def __init__(self, message: str, suggestion: str = "", *, status: int | None = None) -> None:
+        super().__init__(message, suggestion)
+        self.status = status
 
 
 class RateLimited(SourceError):

@@ -39,9 +39,11 @@ from hub.store.erase import (
     strangers,
 )
 from hub.store.relevance import scores_of
+from hub.store.tokens import remove_old_tokens
 from hub.store.turns import alone
 
 EVERY = timedelta(hours=1)
+UNUSED = timedelta(days=400)  # since a token was renewed
 SIGNALS = 100  # deleted in one transaction, with all that hangs on them
 BATCH = 500  # of other rows, which are less work
 LOOK = 30.0  # seconds: the longest until a chore that became due is seen
@@ -59,11 +61,13 @@ class Removed:
     raw: int = 0
     deliveries: int = 0
     strangers: int = 0
+    tokens: int = 0  # of sign-ins that are no longer configured
     finished: bool = True
 
     @property
     def anything(self) -> bool:
-        return bool(self.signals or self.log or self.raw or self.deliveries or self.strangers)
+        counts = (self.signals, self.log, self.raw, self.deliveries, self.strangers, self.tokens)
+        return any(counts)
 
 
 class _TakenOver(Exception):
@@ -133,6 +137,7 @@ class Retention:
         if removed.anything:
             counts = {"signals": removed.signals, "log_lines": removed.log, "raw": removed.raw}
             counts |= {"deliveries": removed.deliveries, "strangers": removed.strangers}
+            counts |= {"tokens": removed.tokens}
             logger.info("kept long enough: deleted", extra=counts)
         return removed
 
@@ -141,7 +146,8 @@ class Retention:
             await settle_chore(connection, RETENTION, lease, wait)
 
     async def _remove(self, lease: ChoreLease, removed: Removed) -> None:
-        old = cutoffs(self.config(), now())
+        at = now()
+        old = cutoffs(self.config(), at)
         place: Old | None = None
         while True:
             async with self.store.read() as connection:
@@ -158,6 +164,7 @@ class Retention:
             ("deliveries", remove_old_deliveries, old.deliveries),
             ("raw", remove_old_raw, old.raw),
             ("log", log.trim, old.log),
+            ("tokens", remove_old_tokens, at - UNUSED),
         ):
             remove_some = partial(remove, before=before, limit=BATCH)
             while done := await self._batch(lease, remove_some):

@@ -17,11 +17,13 @@ from hub.jobs import Waker
 from hub.jobs.local import LocalWaker
 from hub.poll import Poller
 from hub.renewal import Accept, begin
-from hub.settings import Settings, environment
+from hub.settings import Settings, environment, secret_keys
 from hub.snapshot import Snapshot, put_in_force
 from hub.store import Store, database_url, open_store
 from hub.store.budgets import SharedBudget
 from hub.store.schema import require_current
+from hub.store.seal import Seal
+from hub.store.tokens import StoredTokens
 
 
 @dataclass(slots=True)
@@ -57,17 +59,19 @@ async def open_runtime(
     bus, waker = _engines(settings)
     async with (
         open_store(settings.database) as store,
-        Clients(
-            proxy=settings.proxy,
-            ca_file=str(settings.ca_file) if settings.ca_file else None,
-            budgets=partial(SharedBudget, store),
-        ) as clients,
+        _clients(settings, store) as clients,
     ):
         await require_current(store)
-        if config is None:
-            applied = await begin(store, settings.config, environment(), by, accept)
-        else:
+
+        def accept_all(config: Config) -> None:
+            for source in config.sources.values():
+                clients.check(source.connector.endpoint(), source.name)
             accept(config)
+
+        if config is None:
+            applied = await begin(store, settings.config, environment(), by, accept_all)
+        else:
+            accept_all(config)
             applied = await put_in_force(store, config)
         runtime = Runtime(
             settings=settings,
@@ -82,6 +86,17 @@ async def open_runtime(
             if applied.told is not None:
                 await announce(applied.told, bus, waker)
             yield runtime
+
+
+def _clients(settings: Settings, store: Store) -> Clients:
+    """Open what asks the sources. Tokens are kept where there is a key to seal them with."""
+    key = settings.secret_key
+    return Clients(
+        proxy=settings.proxy,
+        ca_file=str(settings.ca_file) if settings.ca_file else None,
+        budgets=partial(SharedBudget, store),
+        tokens=StoredTokens(store, Seal(secret_keys(settings))) if key is not None else None,
+    )
 
 
 def _engines(settings: Settings) -> tuple[Bus, Waker]:

@@ -28,7 +28,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     secret_key: SecretStr | None = None
-    """Signs sessions; `hub init` makes one. Two, separated by a space, while one is replaced."""
+    """Signs sessions and seals tokens; `hub init` makes one. Two, separated by a space, while one
+    is replaced: the new one first."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "text"] = "auto"
     """`auto`: lines for people on a terminal, JSON elsewhere."""
@@ -39,6 +40,16 @@ class Settings(BaseSettings):
     ca_file: Path | None = None
     metrics_token: Annotated[SecretStr | None, Field(min_length=16)] = None
     """Who sends it as a bearer token may read /metrics; unset, nobody may."""
+
+
+def secret_keys(settings: Settings) -> list[str]:
+    """Give the key to use, then those that are still accepted. Raises ConfigError without one."""
+    given = settings.secret_key.get_secret_value().split() if settings.secret_key else []
+    if not given or any(len(key) < 32 for key in given):
+        raise ConfigError(
+            "HUB_SECRET_KEY is not set or shorter than 32 characters", "Make one with: hub init"
+        )
+    return given
 
 
 def load_settings(**overrides: object) -> Settings:

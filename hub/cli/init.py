@@ -13,7 +13,8 @@ _NEXT = (
     ("hub serve", "then open the page"),
 )
 _ENV = """\
-# Signs sessions. Two, separated by a space, while one is replaced: the new one first.
+# Signs sessions, encrypts tokens. Two, separated by a space, while one is replaced: the new one
+# first.
 HUB_SECRET_KEY={key}
 # Who sends it as a bearer token may read /metrics.
 HUB_METRICS_TOKEN={token}

@@ -7,7 +7,18 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from hub.connector.api import Answer, Api, Budget, Folder, Lines, Mail, Mailbox, Opened
+from hub.connector.api import (
+    Answer,
+    Api,
+    Budget,
+    Folder,
+    Grant,
+    Lines,
+    Mail,
+    Mailbox,
+    Opened,
+    Tokens,
+)
 from hub.connector.clock import now
 from hub.connector.cursors import (
     Batch,
@@ -23,7 +34,19 @@ from hub.connector.cursors import (
     streams,
 )
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
-from hub.connector.endpoints import Basic, Bearer, Command, Endpoint, Header, Http, Imap
+from hub.connector.endpoints import (
+    Basic,
+    Bearer,
+    ClientCredentials,
+    Command,
+    Endpoint,
+    Header,
+    Http,
+    Imap,
+    Login,
+    RefreshToken,
+    SignIn,
+)
 from hub.connector.mapping import MAPPED_KINDS, Fields
 from hub.connector.paths import Condition, Filter, JsonPath, Path
 from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
@@ -72,6 +95,7 @@ __all__ = [
     "BodyToken",
     "Budget",
     "Classification",
+    "ClientCredentials",
     "Command",
     "Condition",
     "Connector",
@@ -85,6 +109,7 @@ __all__ = [
     "Fields",
     "Filter",
     "Folder",
+    "Grant",
     "Header",
     "Hmac",
     "Http",
@@ -93,6 +118,7 @@ __all__ = [
     "Json",
     "JsonPath",
     "Lines",
+    "Login",
     "Mail",
     "Mailbox",
     "ModifiedSince",
@@ -106,11 +132,13 @@ __all__ = [
     "Pushed",
     "RateLimited",
     "Recent",
+    "RefreshToken",
     "Reply",
     "Scheme",
     "SecretStr",
     "Seen",
     "Severity",
+    "SignIn",
     "Snapshot",
     "SourceError",
     "SourceMisbehaved",
@@ -120,6 +148,7 @@ __all__ = [
     "TakesNoPushes",
     "Time",
     "Token",
+    "Tokens",
     "Value",
     "Verdict",
     "is_secret",

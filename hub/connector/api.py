@@ -1,7 +1,7 @@
 """What a connector is handed: a client of its endpoint that signs in and keeps to the limits."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeAlias
 
@@ -25,6 +25,32 @@ class Budget(Protocol):
 
     async def take(self) -> None:
         """Wait until one more call is allowed, and count it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a sign-in was given: for how long it lets in, and what it is renewed with."""
+
+    access: str = field(repr=False)
+    refresh: str | None = field(default=None, repr=False)
+    renew_at: datetime | None = None
+    """Shortly before it ends; None where the vendor does not say: then it is used until a 401."""
+
+
+class Tokens(Protocol):
+    """The tokens in force, by account: one for all sources and all processes."""
+
+    async def current(self, account: str) -> Grant | None:
+        """Give the token that was obtained last, however old; None where there is none."""
+
+    async def renewed(
+        self, account: str, stale: Grant | None, obtain: Callable[[Grant | None], Awaitable[Grant]]
+    ) -> Grant:
+        """Give a token that is not `stale`: another's, or one that `obtain` makes of the last.
+
+        Nobody else obtains one for this account meanwhile: many vendors take a refresh token that
+        is used twice for stolen, and revoke all that came of it.
+        """
 
 
 class Api(Protocol):

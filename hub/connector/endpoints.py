@@ -30,11 +30,60 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """OAuth2 for a program in its own name (RFC 6749, section 4.4): a bearer token for a while."""
+
+    token_url: str
+    client_id: str
+    client_secret: SecretStr
+    scopes: tuple[str, ...] = ()
+    client_in_body: bool = False
+    """Some vendors read the client's secret in the body only, not in Authorization."""
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """What else the vendor wants in the request: an audience, a resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """OAuth2 in the name of somebody who agreed once (RFC 6749, section 6).
+
+    `refresh_token` is the first one. Where the vendor rotates it the hub keeps those that follow,
+    encrypted, until another first one is configured.
+    """
+
+    token_url: str
+    client_id: str
+    refresh_token: SecretStr
+    client_secret: SecretStr | None = None
+    scopes: tuple[str, ...] = ()
+    client_in_body: bool = False
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Log in with JSON for a bearer token, as at Bluesky: paths are relative to the endpoint.
+
+    When the token ends it is renewed at `renew`, with the other token as the bearer, or, without
+    one, by logging in again. `access` and `refresh` name the two tokens in the answer.
+    """
+
+    path: str
+    body: Mapping[str, str | SecretStr] = field(hash=False)
+    renew: str | None = None
+    access: str = "access_token"
+    refresh: str = "refresh_token"
+
+
+SignIn: TypeAlias = Bearer | Basic | Header | ClientCredentials | RefreshToken | Login
+
+
+@dataclass(frozen=True, slots=True)
 class Http:
     """An HTTP API: where it is, how to sign in, how many requests a minute it allows."""
 
     url: str
-    auth: Bearer | Basic | Header | None = None
+    auth: SignIn | None = None
     per_minute: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     says_no: Callable[[Any], SourceError | None] | None = None

@@ -6,4 +6,12 @@ from hub.http.limits import LocalBudget, retry_after
 from hub.http.names import Resolver
 from hub.http.network import Timeouts
 
-__all__ = ["Clients", "Guard", "LocalBudget", "Resolver", "Sent", "Timeouts", "retry_after"]
+__all__ = [
+    "Clients",
+    "Guard",
+    "LocalBudget",
+    "Resolver",
+    "Sent",
+    "Timeouts",
+    "retry_after",
+]

@@ -1,27 +1,41 @@
 """Judging a vendor's answer: what it means for the poll, in words for a person."""
 
 import contextlib
-import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 
 import httpx2
 import orjson
 
 from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, SourceUnavailable
 from hub.http.limits import retry_after, used_up
+from hub.http.said import Clean, codes_of, message_of
 
-EXCERPT = 200
 _REDIRECTS = frozenset({300, 301, 302, 303, 305, 306, 307, 308})
-_TRANSIENT = frozenset({408, 425})  # the request came too slowly, or too early: ask again
-
-Clean: TypeAlias = Callable[[str], str]
-"""Takes the secrets out of a text: vendors quote the token that they refuse."""
+# The request came too slowly, or too early, or while the account is moved (HubSpot's 477).
+_TRANSIENT = frozenset({408, 425, 477})
+# A 403 that means a 429.
+_LIMITS = frozenset(
+    {
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorcodes.htm
+        "REQUEST_LIMIT_EXCEEDED",
+        # https://developers.google.com/workspace/calendar/api/guides/errors
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+        "quotaExceeded",
+    }
+)
+# GitHub has "a secondary rate limit"; GDELT asks to "limit requests to one every 5 seconds".
+_LIMITED = re.compile(r"rate.?limit|too many requests|limit requests", re.IGNORECASE)
+# A 400 that means a 401: https://atproto.com/specs/xrpc#error-responses, RFC 6750, Slack.
+_OVER = frozenset({"ExpiredToken", "InvalidToken", "invalid_token", "token_expired"})
+# A 422 that means a 401: Mastodon, of a token that belongs to an application and to nobody.
+_NOBODY = re.compile(r"requires an authenticated user", re.IGNORECASE)
 
 
 async def read_body(response: httpx2.Response, most: int) -> tuple[bytes, bool]:
@@ -52,18 +66,43 @@ def judge(
     said = f"{host} answered {_named(status)}"
     excerpt = message_of(body, clean)
     words = f"{said}: {excerpt}" if excerpt else said
-    if status == 429 or (status == 403 and used_up(headers)):
-        return RateLimited(words, retry_after(headers, now=datetime.now(UTC)))
-    if status in {401, 403}:
-        return AuthFailed(words)
+    if _is_limit(status, headers, body, excerpt):
+        return RateLimited(words, retry_after(headers, body, now=datetime.now(UTC)))
+    if _is_closed(status, body, excerpt):
+        return AuthFailed(words, status=status)
     if status >= 500 or status in _TRANSIENT:
         return SourceUnavailable(words)
     words = f"{said} for {path}: {excerpt}" if excerpt else f"{said} for {path}"
-    return SourceMisbehaved(words, status=status)
+    return SourceMisbehaved(words, _UNSEEN if status == 404 else "", status=status)
 
 
-def decode(content: bytes, headers: Mapping[str, str], *, host: str) -> Any:
-    """Read JSON, leniently: a lone surrogate or NaN in one record may not cost the whole page."""
+# GitHub and others say that what may not be seen is not there.
+_UNSEEN = "See whether its name is right, and whether the sign-in may see it"
+
+
+def _is_limit(status: int, headers: Mapping[str, str], body: bytes, said: str) -> bool:
+    """Tell a limit that is reached from a door that is closed: some vendors say 403 for both."""
+    if status == 403:
+        return used_up(headers) or bool(codes_of(body) & _LIMITS or _LIMITED.search(said))
+    return status == 429
+
+
+def _is_closed(status: int, body: bytes, said: str) -> bool:
+    """Tell what the owner must mend: the sign-in, what it may see, or what is paid for."""
+    return (
+        status in {401, 402, 403}
+        or (status == 400 and bool(codes_of(body) & _OVER))
+        or (status == 422 and _NOBODY.search(said) is not None)
+    )
+
+
+def decode(
+    content: bytes, headers: Mapping[str, str], *, host: str, clean: Clean = lambda text: text
+) -> Any:
+    """Read JSON, leniently: a lone surrogate or NaN in one record may not cost the whole page.
+
+    Raises SourceMisbehaved, or RateLimited where a sentence in its place asks to slow down.
+    """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -72,41 +111,17 @@ def decode(content: bytes, headers: Mapping[str, str], *, host: str) -> Any:
         read = json.loads(content.decode("utf-8-sig"), parse_constant=lambda _: None)
         return orjson.loads(json.dumps(read, ensure_ascii=False).encode(errors="replace"))
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    said = ""
     if not content.strip():
         what = "an empty body"
     elif "json" in kind or not kind:
         what = "something that cannot be read as JSON"
     else:
-        what = kind
-    raise SourceMisbehaved(f"{host} answered with {what}, not JSON")
-
-
-def message_of(body: bytes, clean: Clean) -> str:
-    """Find what the vendor wanted to say: the message within its JSON, else the text."""
-    try:
-        said = _said(orjson.loads(body))
-    except orjson.JSONDecodeError:
-        text = body.decode(errors="replace")
-        if title := re.search(r"<title[^>]*>([^<]{1,500})", text, re.IGNORECASE):
-            said = html.unescape(title[1])
-        else:
-            said = re.sub(r"<[^<>]{0,1000}>", " ", text[:4000])
-    said = clean(" ".join("".join(c if c.isprintable() else " " for c in said).split()))
-    # Shortened after it is cleaned: half a secret would not be recognised.
-    return said if len(said) <= EXCERPT else said[: EXCERPT - 1] + "…"
-
-
-_SPEAKING = ("message", "error_description", "detail", "description", "title", "error", "errors")
-
-
-def _said(value: Any, depth: int = 4) -> str:
-    if isinstance(value, str):
-        return value
-    if depth and isinstance(value, list):
-        return next((said for item in value if (said := _said(item, depth - 1))), "")
-    if depth and isinstance(value, dict):
-        return next((said for name in _SPEAKING if (said := _said(value.get(name), depth - 1))), "")
-    return ""
+        what, said = kind, message_of(content[:4000], clean)
+    words = f"{host} answered with {what}, not JSON" + (f": {said}" if said else "")
+    if said and _LIMITED.search(said):
+        raise RateLimited(words, retry_after(headers, now=datetime.now(UTC)))
+    raise SourceMisbehaved(words)
 
 
 def _named(status: int) -> str:

@@ -1,38 +1,39 @@
 """The client of one endpoint that a connector is handed."""
 
-import base64
-import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import orjson
 
-from hub.connector import Answer, Basic, Bearer, Budget, Header, Http
-from hub.errors import (
-    AddressRefused,
-    AuthFailed,
-    SourceMisbehaved,
-    SourceUnavailable,
-)
-from hub.hidden import SIGNS_IN, hide
-from hub.http.answers import decode, judge, read_body
+from hub.connector import Answer, Budget, ClientCredentials, Http, Login, RefreshToken, Tokens
+from hub.errors import AddressRefused, AuthFailed, SourceMisbehaved
+from hub.hidden import hide
+from hub.http.answers import decode, judge
+from hub.http.exchange import exchange
 from hub.http.guard import parse, port_of
-from hub.http.network import NoAnswer, Pool, Timeouts
+from hub.http.network import Pool, Timeouts
+from hub.http.secrets import headers_of, secrets_of
+from hub.http.sign_in import SignedIn
 
 _JSON = "application/json"
-LARGEST_BODY = 16 * 1024 * 1024
-_TELLING = re.compile(rf"{SIGNS_IN.pattern}|sig", re.IGNORECASE)
-AGENT = "team-signals-hub"
+
+T = TypeVar("T")
 
 
 class HttpApi:
     """Implements hub.connector.Api. Nothing that it says or raises holds a secret."""
 
     def __init__(
-        self, endpoint: Http, pool: Pool, *, budget: Budget | None, timeouts: Timeouts
+        self,
+        endpoint: Http,
+        pool: Pool,
+        *,
+        budget: Budget | None,
+        timeouts: Timeouts,
+        tokens: Tokens,
     ) -> None:
         self._endpoint = endpoint
         self._pool = pool
@@ -44,17 +45,27 @@ class HttpApi:
             raise SourceMisbehaved(f"The endpoint's URL: {error.message}") from None
         self._secrets = tuple(sorted(secrets_of(endpoint), key=len, reverse=True))
         hide(*self._secrets)
-        self._headers = _headers(endpoint, self._base.host)
+        self._headers = headers_of(endpoint, self._base.host)
+        self._signed_in: SignedIn | None = None
+        if isinstance(endpoint.auth, ClientCredentials | RefreshToken | Login):
+            self._signed_in = SignedIn(endpoint, endpoint.auth, pool, tokens)
 
     def __repr__(self) -> str:
         return f"<HttpApi {self._base.host}>"
 
     async def get(self, path: str = "", /, **params: Any) -> Any:
-        return self._read(await self._ask("GET", path, params=params, accept=_JSON))
+        async def ask() -> Any:
+            return self._read(await self._ask("GET", path, params=params, accept=_JSON))
+
+        return await self._signed(ask)
 
     async def post(self, path: str, /, json: Any) -> Any:
         content, kind = orjson.dumps(json), {"Content-Type": _JSON}
-        return self._read(await self._ask("POST", path, content, headers=kind, accept=_JSON))
+
+        async def ask() -> Any:
+            return self._read(await self._ask("POST", path, content, headers=kind, accept=_JSON))
+
+        return await self._signed(ask)
 
     async def fetch(
         self,
@@ -64,7 +75,23 @@ class HttpApi:
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        return await self._ask("GET", path, params=params, headers=headers, unchanged=True)
+        async def ask() -> Answer:
+            return await self._ask("GET", path, params=params, headers=headers, unchanged=True)
+
+        return await self._signed(ask)
+
+    async def _signed(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask, and where the token is refused once more with another."""
+        if self._signed_in is None:
+            return await ask()
+        await self._signed_in.ready()
+        try:
+            return await ask()
+        except AuthFailed as error:
+            if error.status == 403:
+                raise  # it lets in, though not there: another would not either
+        await self._signed_in.renew()
+        return await ask()
 
     async def _ask(
         self,
@@ -81,34 +108,27 @@ class HttpApi:
         sent = httpx2.Headers({"Accept": accept})
         sent.update(self._headers)
         sent.update(headers)
+        if self._signed_in is not None:
+            sent.update(self._signed_in.headers())
         if self._budget is not None:
             await self._budget.take()
-        try:
-            async with self._pool.stream(
-                method, url, headers=sent, content=content, timeouts=self._timeouts
-            ) as response:
-                body, whole = await read_body(response, LARGEST_BODY)
-        except NoAnswer as error:
-            raise SourceUnavailable(f"{host} {error}") from None
-        except AddressRefused as error:
-            raise SourceMisbehaved(f"{host} is not called: {error.message}") from None
-        except httpx2.DecodingError:
-            raise SourceMisbehaved(f"{host} answered with a damaged compression") from None
-        status = response.status_code
-        if unchanged and status == 304:
-            return Answer(status, response.headers, b"", str(url))
+        answer = await exchange(
+            self._pool, method, url, headers=sent, content=content, timeouts=self._timeouts
+        )
+        if unchanged and answer.status == 304:
+            return Answer(answer.status, answer.headers, b"", str(url))
         if refusal := judge(
-            status, response.headers, body, host=host, path=url.path, clean=self._clean
+            answer.status, answer.headers, answer.body, host=host, path=url.path, clean=self._clean
         ):
             raise refusal
-        if not whole:
+        if not answer.whole:
             raise SourceMisbehaved(f"{host} sent more than 16 MiB")
-        return Answer(status, response.headers, body, str(url))
+        return Answer(answer.status, answer.headers, answer.body, str(url))
 
     def _read(self, answer: Answer) -> Any:
         if answer.status in {204, 205}:
             return None
-        read = decode(answer.content, answer.headers, host=self._base.host)
+        read = decode(answer.content, answer.headers, host=self._base.host, clean=self._clean)
         if self._endpoint.says_no is not None and (refusal := self._endpoint.says_no(read)):
             refusal.message = self._clean(refusal.message)
             refusal.args = (refusal.message,)
@@ -137,7 +157,7 @@ class HttpApi:
     def _clean(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "…")
-        return text
+        return self._signed_in.clean(text) if self._signed_in is not None else text
 
 
 def _join(base: str, path: str) -> str:
@@ -166,56 +186,3 @@ def _word(name: str, value: Any) -> str:
     if isinstance(value, datetime) and value.tzinfo is not None:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     raise TypeError(f"the parameter {name} cannot be sent as {type(value).__name__}")
-
-
-def _headers(endpoint: Http, host: str) -> httpx2.Headers:
-    headers = {
-        "Accept-Encoding": "gzip, deflate",
-        "User-Agent": AGENT,
-        **endpoint.headers,
-    }
-    secret = ""
-    match endpoint.auth:
-        case Bearer(token):
-            secret = token.get_secret_value()
-            headers["Authorization"] = f"Bearer {secret}"
-        case Basic(user, password):
-            pair = f"{user}:{password.get_secret_value()}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        case Header(name, value):
-            secret = headers[name] = value.get_secret_value()
-        case None:
-            pass
-    if secret != secret.strip() or any(not _can_be_sent(line) for line in headers.values()):
-        # Found here: the client's own error would quote the header, secret and all.
-        raise AuthFailed(
-            f"The sign-in or a header for {host} is empty or holds what a header cannot carry",
-            "Often it is a blank or a line break at the end",
-        )
-    return httpx2.Headers(headers)
-
-
-def _can_be_sent(line: str) -> bool:
-    return line.isascii() and line.isprintable() and line == line.strip()
-
-
-def secrets_of(endpoint: Http) -> set[str]:
-    """List what may not be shown: the sign-in, and headers and parameters that look like one."""
-    found = {
-        value
-        for name, value in (*endpoint.headers.items(), *httpx2.URL(endpoint.url).params.items())
-        if _TELLING.search(name)
-    }
-    match endpoint.auth:
-        case Bearer(token):
-            found.add(token.get_secret_value())
-        case Basic(user, password):
-            secret = password.get_secret_value()
-            found |= {secret, base64.b64encode(f"{user}:{secret}".encode()).decode()}
-        case Header(_, value):
-            found.add(value.get_secret_value())
-        case None:
-            pass
-    # "Token token=abc" is also told by its last part.
-    parts = {part for secret in found for part in re.split(r"[\s=]+", secret) if len(part) >= 8}
-    return {secret for secret in found | parts if secret}

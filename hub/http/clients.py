@@ -14,19 +14,23 @@ from typing import Self, TypeAlias
 import httpcore2
 import httpx2
 
-from hub.connector import Api, Budget, Http
+from hub.connector import Api, Budget, Http, RefreshToken, Tokens
 from hub.errors import (
     AddressRefused,
+    ConfigError,
     EndpointUnavailable,
     SourceMisbehaved,
     SourceUnavailable,
 )
 from hub.http.answers import read_body
-from hub.http.api import AGENT, HttpApi, secrets_of
+from hub.http.api import HttpApi
+from hub.http.exchange import AGENT
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, retry_after
 from hub.http.names import Names, Resolver, resolve
 from hub.http.network import NoAnswer, Pool, Timeouts, trust
+from hub.http.secrets import secrets_of
+from hub.http.sign_in import LocalTokens
 
 SOURCE = Timeouts()
 SEND = timedelta(seconds=15)
@@ -66,6 +70,7 @@ class Clients:
         ca_file: str | None = None,
         resolver: Resolver | None = None,
         budgets: Budgets | None = None,
+        tokens: Tokens | None = None,
     ) -> None:
         self._tls = trust(ca_file)
         self._ca_file = ca_file
@@ -77,6 +82,8 @@ class Clients:
         self._lanes: dict[tuple[str, int], _Lane] = {}
         self._make_budget: Budgets = budgets or (lambda _, calls: LocalBudget(calls))
         self._budgets: dict[tuple[object, ...], Budget] = {}
+        self._tokens = tokens
+        self._held = LocalTokens()
 
     async def __aenter__(self) -> Self:
         return self
@@ -92,10 +99,27 @@ class Clients:
             for pool in (self._sources, *self._sends.values()):
                 stack.push_async_callback(pool.aclose)
 
+    def check(self, endpoint: object, source: str = "a source") -> None:
+        """Raise ConfigError for a refresh token without what keeps those that follow it."""
+        if (
+            self._tokens is None
+            and isinstance(endpoint, Http)
+            and isinstance(endpoint.auth, RefreshToken)
+        ):
+            raise ConfigError(
+                f"{source} signs in with a refresh token, and the vendor may replace it at any"
+                " time: without HUB_SECRET_KEY the hub cannot keep the new one",
+                "Make a key with: hub init",
+            )
+
     def api(
         self, endpoint: Http, *, budget: Budget | None = None, timeout: Timeouts = SOURCE
     ) -> Api:
-        """Open an endpoint that the operator configured; without a budget, that of its account."""
+        """Open an endpoint that the operator configured; without a budget, that of its account.
+
+        Raises ConfigError where its tokens must be kept, and nothing is there to keep them.
+        """
+        self.check(endpoint)
         if budget is None and endpoint.per_minute is not None:
             # Kept here: the minute goes on from one poll to the next.
             key = (endpoint.url, endpoint.auth, endpoint.per_minute)
@@ -103,7 +127,13 @@ class Clients:
             if budget is None:
                 budget = self._make_budget(_account(endpoint), endpoint.per_minute)
                 self._budgets[key] = budget
-        return HttpApi(endpoint, self._sources, budget=budget, timeouts=timeout)
+        return HttpApi(
+            endpoint,
+            self._sources,
+            budget=budget,
+            timeouts=timeout,
+            tokens=self._tokens or self._held,
+        )
 
     async def addresses(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
         """Find where to connect to for a host that the operator configured and asks without HTTP.

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from hub.http.said import wait_of
+
 LONGEST_WAIT = timedelta(hours=24)
 """A vendor that asks for more has sent nonsense: its quotas are by the day at most."""
 _EPOCH_FROM = 1e9  # numbers above are a point in time, below they are seconds left
@@ -36,19 +38,21 @@ class LocalBudget:
             self._calls.append(clock())
 
 
-def retry_after(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
+def retry_after(
+    headers: Mapping[str, str], body: bytes = b"", *, now: datetime
+) -> timedelta | None:
     """Read how long to wait, from whatever header this vendor uses; None where none says.
 
     `Retry-After` outranks all: seconds, a fraction of them, or an HTTP date (RFC 9110, 10.2.3).
     Then the resets of those limits that are used up: seconds left (PagerDuty, Zendesk), a point
-    in time in seconds (GitHub) or in ISO (Mastodon, Jira).
+    in time in seconds (GitHub) or in ISO (Mastodon, Jira). Then what the body says.
     """
     given = {name.lower(): value.strip() for name, value in headers.items()}
     now = _http_date(given.get("date", "")) or now  # the vendor's times are by the vendor's clock
     asked = _wait(given.get("retry-after", ""), now)
     if asked is None:
         waits = [_wait(reset, now) for _, left, reset in _limits(given) if not left]
-        asked = max((wait for wait in waits if wait is not None), default=None)
+        asked = max((wait for wait in waits if wait is not None), default=wait_of(body))
     return None if asked is None else min(max(asked, timedelta()), LONGEST_WAIT)
 
 

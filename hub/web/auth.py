@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
-from hub.errors import ConfigError
 from hub.graphql.context import Identify
-from hub.settings import Settings
+from hub.settings import Settings, secret_keys
 from hub.signals import Viewer, now
 from hub.store import Store
 from hub.store.keys import digest, viewer_of_id, viewer_of_key
@@ -77,13 +76,8 @@ def session_signer(settings: Settings) -> URLSafeTimedSerializer:
 
     Raises ConfigError when there is no secret key.
     """
-    given = settings.secret_key.get_secret_value().split() if settings.secret_key else []
-    if not given or any(len(key) < 32 for key in given):
-        raise ConfigError(
-            "HUB_SECRET_KEY is not set or shorter than 32 characters", "Make one with: hub init"
-        )
     # itsdangerous signs with the last of its keys and takes any.
-    return URLSafeTimedSerializer(list(reversed(given)), salt="hub-session")
+    return URLSafeTimedSerializer(list(reversed(secret_keys(settings))), salt="hub-session")
 
 
 def bearer(connection: HTTPConnection) -> str | None:

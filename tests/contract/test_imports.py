@@ -56,6 +56,7 @@ BREACHES = (
     Breach("http", "connectors/x_d.py", "import httpx2", "connectors.x_d -> httpx2"),
     Breach("imap", "connectors/x_e.py", "import imaplib", "connectors.x_e -> imaplib"),
     Breach("jsonpath", "connectors/x_f.py", "import jsonpath", "connectors.x_f -> jsonpath"),
+    Breach("cryptography", "hub/web/y.py", "import cryptography", "hub.web.y -> cryptography"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),
 )
 

@@ -24,6 +24,7 @@ from hub.store.tables.work import (
     QuarantineRow,
     SnapshotRow,
     SourceRow,
+    TokenRow,
 )
 
 __all__ = [
@@ -48,5 +49,6 @@ __all__ = [
     "SignalRow",
     "SnapshotRow",
     "SourceRow",
+    "TokenRow",
     "table",
 ]

@@ -32,6 +32,7 @@ class SourceRow(SQLModel, table=True):
     last_success_at: datetime | None = when(null=True)
     last_error: str | None = text(null=True)
     last_error_at: datetime | None = when(null=True)
+    brought_at: datetime | None = when(null=True)  # when a poll last found something new
 
 
 class QuarantineRow(SQLModel, table=True):
@@ -163,5 +164,20 @@ class ChoreRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "chores"
     name: str = text(key=True)
     next_at: datetime = when()
+    lease: str | None = text(null=True)
+    lease_until: datetime | None = when(null=True)
+
+
+class TokenRow(SQLModel, table=True):
+    """What a sign-in was given, sealed with HUB_SECRET_KEY; whoever has the lease renews it.
+
+    `name` is a slow hash of what is configured. `version` counts renewals.
+    """
+
+    __tablename__: ClassVar[Any] = "tokens"
+    name: str = text(key=True)
+    sealed: str | None = text(null=True)
+    version: int
+    at: datetime = when()
     lease: str | None = text(null=True)
     lease_until: datetime | None = when(null=True)
