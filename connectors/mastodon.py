@@ -65,9 +65,11 @@ class Mastodon(Connector):
     look_back: timedelta = timedelta(hours=6)
     """How old a post may be that is looked at again at every poll."""
 
+    per_minute: Annotated[int, Field(gt=0)] = 60
+    """What the server allows: https://docs.joinmastodon.org/api/rate-limits/."""
+
     def endpoint(self) -> Endpoint:
-        # https://docs.joinmastodon.org/api/rate-limits/
-        return Http(f"{self.url.rstrip('/')}/api/v1", Bearer(self.token), per_minute=60)
+        return Http(f"{self.url.rstrip('/')}/api/v1", Bearer(self.token), self.per_minute)
 
     def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         lists: dict[str, tuple[str, Mapping[str, Any]]] = {}
@@ -93,7 +95,8 @@ class Mastodon(Connector):
             # `since_id` would give the newest after it, and leave a gap where there are many:
             # https://docs.joinmastodon.org/api/guidelines/#pagination
             found = await api.get(path, **asked, min_id=after)
-            return Batch(found, next=bool(found) or None)
+            # A page may be short, so one with news is not the last.
+            return Batch(found, next=any(_follows(record, after) for record in found) or None)
 
         return Recent(self.look_back).pages(
             cursor,
@@ -141,6 +144,13 @@ class Mastodon(Connector):
 
 def _name(record: Mapping[str, Any]) -> str:
     return str(record["id"])
+
+
+def _follows(record: Any, after: str) -> bool:
+    try:
+        return int(record["id"]) > int(after)
+    except (LookupError, TypeError, ValueError):
+        return False  # set aside when it is read
 
 
 def _id_at(time: datetime) -> int:

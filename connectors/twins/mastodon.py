@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, moment
+from connectors.twins import Allowed, Check, Excuse, Fault, moment
 
 _HOME = "https://social.example"
 _TYPES = frozenset({"mention", "status", "reblog", "follow", "follow_request", "favourite", "poll",
@@ -41,6 +41,20 @@ class Twin(twins.Twin):
     """Statuses with ids made of their time, notifications with ids that count up."""
 
     connector: ClassVar[str] = "mastodon"
+    excused: ClassVar[Mapping[Fault, Excuse]] = {
+        Fault.EMPTY_PAGE: Excuse(
+            "an answer without records has no link to another: after min_id nothing follows",
+            "https://docs.joinmastodon.org/api/guidelines/#pagination",
+        ),
+        Fault.CURSOR_EXPIRED: Excuse(
+            "an id is compared as a number, whether the record of that id is there or not",
+            "https://docs.joinmastodon.org/api/guidelines/#pagination",
+        ),
+        Fault.PUSH: Excuse(
+            "an account is told by encrypted Web Push, which browsers' services deliver to apps",
+            "https://docs.joinmastodon.org/methods/push/",
+        ),
+    }
 
     def __init__(self, *, token: str = "twin-token", page: int = 80) -> None:  # noqa: S107
         """Serve `page` records at a time at most, as many as the vendor without it."""
@@ -71,7 +85,7 @@ class Twin(twins.Twin):
         )
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "token": self.token, "hashtags": ["acme"]}
+        return {"url": url, "token": self.token, "hashtags": ["acme"], "per_minute": 6000}
 
     def refuse(self, request: Request) -> Response | None:
         if request.headers.get("authorization") == f"Bearer {self.token}":
