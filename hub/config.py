@@ -15,7 +15,7 @@ from pydantic import (
 
 from hub import hidden, registry
 from hub.access import Sees
-from hub.connector import Connector
+from hub.connector import Connector, Listener
 from hub.declared import NAME, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.errors import ConfigError
 from hub.kinds import Department, matches_kind
@@ -44,6 +44,10 @@ class SourceConfig:
     classification: Classification | None = None
     department: Department | None = None
     keep: timedelta | None = None  # its signals; else what their kind or [retention] says
+
+    @property
+    def polled(self) -> bool:
+        return not isinstance(self.connector, Listener)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Config:
         if not taking:
             return self.retention.signals
         return self.retention.kinds[max(taking, key=len)]
+
+    @property
+    def polled(self) -> list[str]:
+        """The sources that are asked; the others only listen."""
+        return [name for name, one in self.sources.items() if one.polled]
 
     @property
     def sendable(self) -> list[str]:

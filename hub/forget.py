@@ -29,7 +29,7 @@ from hub.store.people import (
 )
 from hub.store.redact import redact
 from hub.store.relevance import day_of, outcomes_of, save_relevance, scores_of
-from hub.store.scrub import PLACES, Place, remove_account_keys, rewrite_row, rows_after
+from hub.store.scrub import PLACES, Place, remove_account_keys, rewrite_row, rewritten, rows_after
 from hub.store.signals import save
 from hub.store.turns import alone
 
@@ -264,6 +264,8 @@ class Forgetting:
                 if person.id and value["author"] == person.id:
                     return {**value, "author": None, "labels": value["labels"] and []}
                 return {**value, "labels": person.without(value["labels"])}
+            case "body" if isinstance(value, bytes):
+                return rewritten(value, person.without)
             case _:
                 return person.without(value)
 

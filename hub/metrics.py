@@ -74,6 +74,19 @@ seen_before = _counter(
 quarantined = _counter(
     "hub_quarantined_total", "Records that could not be read and were put aside.", "source"
 )
+pushes = _counter(
+    "hub_pushes_total",
+    "Requests that came to /push; outcome: stored, known (delivered before), answered (a "
+    "challenge), refused (not signed by the vendor), invalid. Without a source: nobody takes it.",
+    "source",
+    "outcome",
+)
+pushes_read = _counter(
+    "hub_pushes_read_total",
+    "Stored pushes that were read; outcome: read, unreadable (put aside).",
+    "source",
+    "outcome",
+)
 deliveries = _counter(
     "hub_deliveries_total",
     "Attempts that ended; outcome: delivered, failed (tried again), dead, withdrawn.",
@@ -85,7 +98,7 @@ delivery_seconds = _seconds(
 )
 leases_lost = _counter(
     "hub_leases_lost_total",
-    "Work that another worker had taken over; work: poll, delivery.",
+    "Work that another worker had taken over; work: poll, delivery, push.",
     "work",
 )
 subscribers = _gauge("hub_subscribers", "Subscriptions that follow the log here.")
@@ -152,6 +165,11 @@ SOURCE_PROBLEM = State(
 POLL_LAG = State(
     "hub_poll_lag_seconds", "How long a due poll has waited for a worker.", ("source",)
 )
+PUSH_LAG = State(
+    "hub_push_lag_seconds",
+    "How long the oldest push has waited to be read; absent where none waits.",
+    ("source",),
+)
 QUEUE = State(
     "hub_delivery_queue",
     "Deliveries, counted to 10,000 (the dead: of all endpoints); state: due, "
@@ -173,6 +191,7 @@ STATES = (
     SOURCE_SUCCESS,
     SOURCE_PROBLEM,
     POLL_LAG,
+    PUSH_LAG,
     QUEUE,
     DELIVERY_LAG,
     CHORE_LAG,

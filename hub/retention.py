@@ -32,6 +32,7 @@ from hub.store.erase import (
     Owners,
     old_signals,
     remove_old_deliveries,
+    remove_old_pushes,
     remove_old_raw,
     remove_signals,
     remove_strangers,
@@ -163,6 +164,7 @@ class Retention:
         for name, remove, before in (
             ("deliveries", remove_old_deliveries, old.deliveries),
             ("raw", remove_old_raw, old.raw),
+            ("raw", remove_old_pushes, old.raw),
             ("log", log.trim, old.log),
             ("tokens", remove_old_tokens, at - UNUSED),
         ):

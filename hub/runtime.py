@@ -16,6 +16,7 @@ from hub.ingest import announce
 from hub.jobs import Waker
 from hub.jobs.local import LocalWaker
 from hub.poll import Poller
+from hub.push import Inbox
 from hub.renewal import Accept, begin
 from hub.settings import Settings, environment, secret_keys
 from hub.snapshot import Snapshot, put_in_force
@@ -36,6 +37,7 @@ class Runtime:
     waker: Waker
     clients: Clients
     poller: Poller
+    inbox: Inbox
     snapshot: Snapshot
 
     @property
@@ -80,6 +82,7 @@ async def open_runtime(
             waker=waker,
             clients=clients,
             poller=Poller(store, clients, bus, waker),
+            inbox=Inbox(store, bus, waker),
             snapshot=applied.snapshot,
         )
         async with beside(bus.run(), waker.run()):

@@ -121,7 +121,12 @@ async def _declare(
         connection,
         [
             DeclaredSource(
-                one.name, one.kind, fingerprint(one), one.notify_after, problems.get(one.name)
+                one.name,
+                one.kind,
+                fingerprint(one),
+                one.notify_after,
+                problems.get(one.name),
+                polled=one.polled,
             )
             for one in config.sources.values()
         ],

@@ -15,10 +15,12 @@ from hub.retention import Retention
 from hub.runtime import Runtime
 from hub.store.clock import clock
 from hub.store.deliveries import Delivery, claim_deliveries, next_delivery_in
+from hub.store.pushes import Push, claim_pushes, next_push_in
 from hub.store.sources import Standing, claim_due, next_poll_in
 
 POLLS = 32  # under way at once in one process
 DELIVERIES = 64
+READS = 16
 SWEEP = 5.0  # seconds: the longest a due row waits when a wake-up is lost
 DRAIN = 5.0  # seconds that work under way has when the process ends; then it is given back
 PAUSE = 0.2  # seconds until what is due, but cannot be had, is looked at again
@@ -30,19 +32,30 @@ Row = TypeVar("Row")
 
 
 async def work(runtime: Runtime, sender: Sender) -> None:
-    """Poll what is due and deliver what is due, until cancelled.
+    """Poll what is due, read what was pushed and deliver what is due, until cancelled.
 
     Then nothing more is begun: what is under way ends within DRAIN seconds or is given back.
     """
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(runtime.waker.listen())
+        tasks.create_task(runtime.poller.beat())
+        tasks.create_task(runtime.inbox.beat())
+        tasks.create_task(sender.beat())
+        tasks.create_task(Retention(runtime.store, runtime.bus, lambda: runtime.config).run())
+        tasks.create_task(_polls(runtime).run())
+        tasks.create_task(_reads(runtime).run())
+        tasks.create_task(_sends(runtime, sender).run())
 
-    async def claim_polls(room: int) -> list[Standing]:
-        names = list(runtime.config.sources)
+
+def _polls(runtime: Runtime) -> "_Loop[Standing]":
+    async def due() -> timedelta | None:
+        async with runtime.store.read() as connection:
+            return await next_poll_in(connection, runtime.config.polled)
+
+    async def claim(room: int) -> list[Standing]:
+        names = runtime.config.polled
         async with runtime.store.write() as connection:
             return await claim_due(connection, names, await clock(connection), LEASE, room)
-
-    async def due_polls() -> timedelta | None:
-        async with runtime.store.read() as connection:
-            return await next_poll_in(connection, list(runtime.config.sources))
 
     async def poll(standing: Standing) -> None:
         source = runtime.config.sources.get(standing.name)
@@ -51,20 +64,39 @@ async def work(runtime: Runtime, sender: Sender) -> None:
         else:
             await runtime.poller.poll(source, standing, lambda: runtime.snapshot.plan)
 
-    async def claim_sends(room: int) -> list[Delivery]:
-        async with runtime.store.write() as connection:
-            return await claim_deliveries(
-                connection,
-                runtime.config.sendable,
-                await clock(connection),
-                LEASE,
-                room,
-                PER_ENDPOINT,
-            )
+    return _Loop(runtime, Work.POLL, POLLS, due, claim, poll, runtime.poller.give_back)
 
-    async def due_sends() -> timedelta | None:
+
+def _reads(runtime: Runtime) -> "_Loop[Push]":
+    async def due() -> timedelta | None:
+        async with runtime.store.read() as connection:
+            return await next_push_in(connection, list(runtime.config.sources))
+
+    async def claim(room: int) -> list[Push]:
+        names = list(runtime.config.sources)
+        async with runtime.store.write() as connection:
+            return await claim_pushes(connection, names, await clock(connection), LEASE, room)
+
+    async def read(push: Push) -> None:
+        source = runtime.config.sources.get(push.source)
+        if source is None:  # it went between the claim and now
+            await runtime.inbox.give_back(push)
+        else:
+            await runtime.inbox.read(push, source, lambda: runtime.snapshot.plan)
+
+    return _Loop(runtime, Work.PUSH, READS, due, claim, read, runtime.inbox.give_back)
+
+
+def _sends(runtime: Runtime, sender: Sender) -> "_Loop[Delivery]":
+    async def due() -> timedelta | None:
         async with runtime.store.read() as connection:
             return await next_delivery_in(connection, runtime.config.sendable)
+
+    async def claim(room: int) -> list[Delivery]:
+        names = runtime.config.sendable
+        async with runtime.store.write() as connection:
+            at = await clock(connection)
+            return await claim_deliveries(connection, names, at, LEASE, room, PER_ENDPOINT)
 
     async def send(delivery: Delivery) -> None:
         endpoint = runtime.config.endpoints.get(delivery.endpoint)
@@ -73,20 +105,7 @@ async def work(runtime: Runtime, sender: Sender) -> None:
         else:
             await sender.attempt(delivery, endpoint)
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(runtime.waker.listen())
-        tasks.create_task(runtime.poller.beat())
-        tasks.create_task(sender.beat())
-        tasks.create_task(Retention(runtime.store, runtime.bus, lambda: runtime.config).run())
-        back = runtime.poller.give_back
-        tasks.create_task(
-            _Loop(runtime, Work.POLL, POLLS, due_polls, claim_polls, poll, back).run()
-        )
-        tasks.create_task(
-            _Loop(
-                runtime, Work.DELIVERY, DELIVERIES, due_sends, claim_sends, send, sender.give_back
-            ).run()
-        )
+    return _Loop(runtime, Work.DELIVERY, DELIVERIES, due, claim, send, sender.give_back)
 
 
 @dataclass(slots=True)

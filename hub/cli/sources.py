@@ -25,6 +25,7 @@ class _Source:
     last_error: str | None
     last_error_at: datetime | None
     next_poll_at: datetime | None
+    last_push_at: datetime | None
     failures: int
     signals: int
     quarantined: int
@@ -50,12 +51,14 @@ async def _read(settings: "Settings") -> list[_Source]:
     from hub.access import Always
     from hub.config import HUB_SOURCE
     from hub.signals import now
+    from hub.store.pushes import last_pushes
     from hub.store.sources import counts, standings
 
     at = now()
     async with prepare.store(settings) as store, store.read() as connection:
         rows = [one for one in await standings(connection) if one.name != HUB_SOURCE]
         counted = await counts(connection, [one.name for one in rows], Always())
+        pushed = await last_pushes(connection, [one.name for one in rows])
     return [
         _Source(
             name=one.name,
@@ -69,6 +72,7 @@ async def _read(settings: "Settings") -> list[_Source]:
             last_error=one.last_error,
             last_error_at=one.last_error_at,
             next_poll_at=one.next_poll_at,
+            last_push_at=pushed.get(one.name),
             failures=one.failures,
             signals=counted[one.name][0],
             quarantined=counted[one.name][1],
@@ -102,25 +106,25 @@ def _show(found: list[_Source]) -> None:
 
     def due(one: _Source) -> str:
         if one.next_poll_at is None:
-            return "stopped"
+            return "stopped" if one.state == "auth_failed" else "none: it listens"
         return f"in {span(one.next_poll_at - at)}" if one.next_poll_at > at else "now"
 
     columns = ["name", "connector", "state", "lag", "next poll", "signals"]
     rows: list[list[object]] = [
         [one.name, one.connector, one.state, lag(one), due(one), one.signals] for one in found
     ]
-    if any(one.quarantined for one in found):
-        columns.append("unread")
-        for row, one in zip(rows, found, strict=True):
-            row.append(one.quarantined)
-    if any(one.problem for one in found):
-        columns.append("configuration")
-        for row, one in zip(rows, found, strict=True):
-            row.append(one.problem and f"the one before: {one.problem}")
-    if any(one.last_error for one in found):
-        columns.append("last error")
-        for row, one in zip(rows, found, strict=True):
-            row.append(one.last_error)
+    # What is true of few sources has a column where it is true of one.
+    more: dict[str, list[object]] = {
+        "last push": [one.last_push_at and f"{span(at - one.last_push_at)} ago" for one in found],
+        "unread": [one.quarantined or None for one in found],
+        "configuration": [one.problem and f"the one before: {one.problem}" for one in found],
+        "last error": [one.last_error for one in found],
+    }
+    for name, values in more.items():
+        if any(values):
+            columns.append(name)
+            for row, value in zip(rows, values, strict=True):
+                row.append(value)
     table(
         columns,
         rows,

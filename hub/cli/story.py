@@ -15,6 +15,13 @@ def tell(journey: Journey) -> None:
     _tell_signal(journey.signal)
     heading("What was read (times are UTC)")
     _tell_changes(journey)
+    if journey.pushes:
+        heading("What was pushed of it (kept as long as raw records)")
+        table(
+            ["received", "delivery"],
+            [[moment(one.event.received_at), plain(one.delivery)] for one in journey.pushes],
+            whole={"received"},
+        )
     heading("Who should hear of it")
     _tell_audience(journey)
     heading("Where it went" if journey.seq is None else f"Where change {journey.seq} went")

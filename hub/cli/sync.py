@@ -56,6 +56,11 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
             raise ConfigError(
                 f"no source named {name!r} in {settings.config}", f"There are: {there_are}"
             )
+        if not runtime.config.sources[name].polled:
+            raise ConfigError(
+                f"{name} only listens: it has nothing to poll",
+                "See when something was last sent to it with: hub sources",
+            )
         polls: list[Report] = []
         beside = [
             tasks.create_task(runtime.poller.beat()),

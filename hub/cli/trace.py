@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hub.store.attempts import Attempt
     from hub.store.deliveries import Delivery
     from hub.store.log import Change
+    from hub.store.pushes import Push
 
 CANDIDATES = 10  # shown when a prefix is not unique
 LINES = 500  # of the log, read at a time
@@ -31,6 +32,7 @@ class Journey:
     changes: "Sequence[Change]"
     audience: "Sequence[Relevance]"
     deliveries: "Sequence[tuple[Delivery, Sequence[Attempt]]]"
+    pushes: "Sequence[Push]"
     seq: int | None = None
 
 
@@ -58,6 +60,7 @@ async def _journey(settings: "Settings", asked: str) -> Journey:
     from hub.access import Always
     from hub.store.attempts import attempts
     from hub.store.deliveries import deliveries
+    from hub.store.pushes import pushes_of
     from hub.store.relevance import relevance_of
     from hub.store.signals import by_ids, revisions_of
 
@@ -76,6 +79,7 @@ async def _journey(settings: "Settings", asked: str) -> Journey:
                 changes=await _changes(store, id_),
                 audience=(await relevance_of(connection, [id_])).get(id_, []),
                 deliveries=[(one, await attempts(connection, one.id)) for one in sent],
+                pushes=await pushes_of(connection, signal.source, signal.external_id),
                 seq=seq,
             )
 
@@ -147,6 +151,15 @@ def _facts(journey: Journey) -> dict[str, Any]:
         "signal": signal,
         "revisions": journey.revisions,
         "changes": journey.changes,
+        "pushes": [
+            {
+                "id": one.id,
+                "delivery": one.delivery,
+                "received_at": one.event.received_at,
+                "state": one.state,
+            }
+            for one in journey.pushes
+        ],
         "roles": [
             {
                 "role": one.role,

@@ -118,6 +118,7 @@ __all__ = [
     "Json",
     "JsonPath",
     "Lines",
+    "Listener",
     "Login",
     "Mail",
     "Mailbox",
@@ -215,3 +216,17 @@ class Connector(BaseModel, ABC):
         """
         del event
         raise NotImplementedError(f"{type(self).__name__} verifies pushes and cannot read them")
+
+
+class Listener(Connector):
+    """A source that asks nobody and is never polled: it takes what it is sent.
+
+    Its health is that of the last push.
+    """
+
+    def endpoint(self) -> Endpoint:
+        raise SourceMisbehaved(f"{type(self).__name__} has nowhere to ask")
+
+    def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
+        del api, cursor
+        raise SourceMisbehaved(f"{type(self).__name__} has nothing to poll")

@@ -1,12 +1,14 @@
 """Batches what many fields of one request ask for: one query per relation."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 from strawberry.dataloader import DataLoader
 
 from hub.access import Condition
 from hub.signals import Relevance, Signal
 from hub.store import Store
+from hub.store.pushes import last_pushes
 from hub.store.relevance import relevance_of
 from hub.store.signals import by_ids
 from hub.store.sources import Standing, counts, standings
@@ -36,8 +38,14 @@ class Loaders:
                 found = await counts(connection, names, visible())
             return [found[name] for name in names]
 
+        async def pushed(names: list[str]) -> list[datetime | None]:
+            async with store.read() as connection:
+                found = await last_pushes(connection, names)
+            return [found.get(name) for name in names]
+
         # Without a cache: a socket lives long, and what it loads must be what is stored now.
         self.relevance: DataLoader[str, dict[str, Relevance]] = DataLoader(relevance, cache=False)
         self.signal: DataLoader[str, Signal | None] = DataLoader(signals, cache=False)
         self.source: DataLoader[str, Standing | None] = DataLoader(sources, cache=False)
         self.counts: DataLoader[str, tuple[int, int]] = DataLoader(numbers, cache=False)
+        self.pushed: DataLoader[str, datetime | None] = DataLoader(pushed, cache=False)

@@ -86,7 +86,7 @@ PublishSignalResult = Annotated[
     strawberry.union("PublishSignalResult", description="What became of a publication."),
 ]
 SyncSourceResult = Annotated[
-    SyncSourceSuccess | NotFound | Forbidden,
+    SyncSourceSuccess | InvalidInput | NotFound | Forbidden,
     strawberry.union("SyncSourceResult", description="What became of a request to poll."),
 ]
 
@@ -163,6 +163,9 @@ class Mutation:
             names = ", ".join(runtime.config.sources) or "none"
             message = f"No source named {name!r}. There are: {names}"
             return NotFound(code=Code.NOT_FOUND, message=message)
+        if not runtime.config.sources[name].polled:
+            message = f"{name} only listens: it has nothing to poll"
+            return InvalidInput(code=Code.INVALID, message=message, field="name")
         async with runtime.store.write() as connection:
             at = await clock(connection)
             await make_due(connection, name, at)

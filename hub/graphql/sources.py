@@ -57,6 +57,13 @@ class Source(Node):
             return None
         return round((now() - self.last_success_at).total_seconds(), 1)
 
+    @strawberry.field(
+        description="When its vendor last sent something by itself; null where it never did, or "
+        "not for as long as such is kept."
+    )
+    async def last_push_at(self, info: Info) -> datetime | None:
+        return await info.context.loaders.pushed.load(self.name)
+
     @strawberry.field(description="How many of its signals you may see.")
     async def signals(self, info: Info) -> int:
         return (await info.context.loaders.counts.load(self.name))[0]

@@ -62,15 +62,15 @@ def _problem(draft: Draft) -> str | None:
 
 
 def _readable(bad: Bad) -> Bad:
-    id_ = _plain(bad.external_id) if bad.external_id else None
-    return Bad(_plain(bad.reason), bad.raw, id_)
+    id_ = shown(bad.external_id) if bad.external_id else None
+    return Bad(shown(bad.reason), bad.raw, id_)
 
 
 def _one(draft: Draft, reading: Reading, attributes: dict[str, Json]) -> Draft:
     changes: dict[str, Any] = {
-        "external_id": _plain(draft.external_id),
-        "revision": _plain(draft.revision),
-        "thread": _plain(draft.thread) if draft.thread else None,
+        "external_id": shown(draft.external_id),
+        "revision": shown(draft.revision),
+        "thread": shown(draft.thread) if draft.thread else None,
         "account": _clean_ref(draft.account),
         "author": _clean_ref(draft.author),
         "owner": _clean_ref(draft.owner),
@@ -110,22 +110,22 @@ def _clean_ref(ref: _Ref | None) -> _Ref | None:
     """Clean the texts of a reference; one without a name left names nobody."""
     if ref is None:
         return None
-    texts = {name: _plain(text) if text else None for name, text in vars(ref).items()}
+    texts = {name: shown(text) if text else None for name, text in vars(ref).items()}
     name = _line(texts["name"] or "", TITLE)
     return _changed(ref, {**texts, "name": name}) if name else None
 
 
-def _plain(text: str) -> str:
+def shown(text: str) -> str:
     """Take out what cannot be shown or stored. Most texts have none of it, which is soon seen."""
     return text if text.replace("\n", "").isprintable() else _CONTROL.sub("", text)
 
 
 def _line(text: str, limit: int) -> str:
-    return _cut(" ".join(_plain(text).split()), limit)
+    return _cut(" ".join(shown(text).split()), limit)
 
 
 def _text(text: str, limit: int) -> str:
-    return _cut(_LINES.sub("\n\n", _plain(text.replace("\r\n", "\n"))).strip(), limit)
+    return _cut(_LINES.sub("\n\n", shown(text.replace("\r\n", "\n"))).strip(), limit)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -151,9 +151,9 @@ def _attributes(attributes: dict[str, Json]) -> tuple[dict[str, Json], int]:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _plain(value)
+        return shown(value)
     if isinstance(value, dict):
-        return {_plain(str(key)): _clean(part) for key, part in value.items()}
+        return {shown(str(key)): _clean(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_clean(part) for part in value]
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

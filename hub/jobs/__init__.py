@@ -8,6 +8,7 @@ from typing import Protocol
 class Work(StrEnum):
     POLL = "poll"
     DELIVERY = "delivery"
+    PUSH = "push"
 
 
 class Waker(Protocol):

@@ -25,6 +25,7 @@ class DeclaredSource:
     fingerprint: str
     notify_after: datetime | None
     problem: str | None = None
+    polled: bool = True
 
 
 async def declare_hub(connection: AsyncConnection, name: str, at: datetime) -> None:
@@ -77,7 +78,7 @@ def _new(source: DeclaredSource, at: datetime) -> dict[str, Any]:
         "cursor": {},
         "added_at": at,
         "notify_after": source.notify_after or at,
-        "next_poll_at": at,
+        "next_poll_at": at if source.polled else None,
         "problem": source.problem,
         "failures": 0,
     }
@@ -93,7 +94,8 @@ def _changes(old: Any, source: DeclaredSource, at: datetime) -> dict[str, Any]:
         changes["notify_after"] = source.notify_after
     if old.state == State.REMOVED:
         state = State.OK if old.last_success_at else State.WAITING
-        changes |= {"state": state, "failures": 0, "next_poll_at": at}
+        changes |= {"state": state, "failures": 0, "next_poll_at": at if source.polled else None}
     elif old.fingerprint != source.fingerprint:
-        changes["next_poll_at"] = at  # what kept it from working may be mended
+        # What kept it from working may be mended.
+        changes["next_poll_at"] = at if source.polled else None
     return changes

@@ -33,6 +33,8 @@ from hub.store.tables import (
     DeliveryRow,
     PersonKeyRow,
     PersonRow,
+    PushRecordRow,
+    PushRow,
     QuarantineRow,
     RelevanceRow,
     RevisionRow,
@@ -198,6 +200,17 @@ async def remove_old_raw(connection: AsyncConnection, before: datetime, limit: i
     return done.rowcount
 
 
+async def remove_old_pushes(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Delete what was pushed before a time, read or not: its source may be gone long since."""
+    at = col(PushRow.received_at)
+    wanted = select(col(PushRow.id)).where(at < before).order_by(at).limit(limit)
+    ids = list(await connection.scalars(wanted))
+    if ids:
+        await connection.execute(delete(PushRecordRow).where(col(PushRecordRow.push_id).in_(ids)))
+        await connection.execute(delete(PushRow).where(col(PushRow.id).in_(ids)))
+    return len(ids)
+
+
 async def count_old(connection: AsyncConnection, cutoffs: Cutoffs) -> dict[str, int]:
     """Count what is due to go, by the name of the table in hub.toml's [retention]."""
     counted: dict[str, tuple[type[SQLModel], ColumnElement[bool]]] = {
@@ -209,6 +222,8 @@ async def count_old(connection: AsyncConnection, cutoffs: Cutoffs) -> dict[str, 
     found: dict[str, Any] = {}
     for name, (row, old) in counted.items():
         found[name] = await connection.scalar(select(func.count()).select_from(row).where(old))
+    pushes = select(func.count()).where(col(PushRow.received_at) < cutoffs.raw)
+    found["raw"] += await connection.scalar(pushes)
     return found
 
 

@@ -8,11 +8,12 @@ from sqlmodel import col
 
 from hub.signals import Signal
 from hub.store import log
+from hub.store.pushes import erase_pushes
 from hub.store.tables import AttemptRow, DeliveryRow, QuarantineRow, RevisionRow
 
 
 async def redact(connection: AsyncConnection, signals: Sequence[Signal]) -> None:
-    """Empty the revisions, log lines, answers of receivers and raw records of these signals."""
+    """Empty revisions, log lines, answers of receivers, raw records and pushes of these signals."""
     ids = sorted(signal.id for signal in signals)
     if not ids:
         return
@@ -28,7 +29,9 @@ async def redact(connection: AsyncConnection, signals: Sequence[Signal]) -> None
         .values(response=None)
     )
     for source in sorted({signal.source for signal in signals}):
-        named = _raw_ids(signal.external_id for signal in signals if signal.source == source)
+        own = [signal.external_id for signal in signals if signal.source == source]
+        await erase_pushes(connection, source, own)
+        named = _raw_ids(own)
         await connection.execute(
             delete(QuarantineRow).where(
                 col(QuarantineRow.source) == source, col(QuarantineRow.external_id).in_(named)

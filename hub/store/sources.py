@@ -169,6 +169,36 @@ async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool
     return asked.rowcount == 1
 
 
+async def hasten_poll(connection: AsyncConnection, name: str, at: datetime) -> None:
+    """Ask for a poll at a time, unless it comes sooner anyway or the source does not work.
+
+    A source that is being polled is polled once more: this poll may have begun too early.
+    """
+    busy = col(SourceRow.lease_until) > await clock(connection)
+    await connection.execute(
+        update(SourceRow)
+        .where(
+            col(SourceRow.name) == name,
+            col(SourceRow.state).in_([State.OK, State.WAITING]),
+            or_(busy, col(SourceRow.next_poll_at) > at),
+        )
+        .values(next_poll_at=at)
+    )
+
+
+async def heard_of(
+    connection: AsyncConnection, name: str, problem: str | None, at: datetime
+) -> None:
+    """Record how a source does that only listens: by the last that it was sent."""
+    good = {"state": State.OK, "failures": 0, "last_success_at": at}
+    bad = {"state": State.FAILING, "last_error_at": at, "failures": SourceRow.failures + 1}
+    await connection.execute(
+        update(SourceRow)
+        .where(col(SourceRow.name) == name, col(SourceRow.state) != State.REMOVED)
+        .values(last_attempt_at=at, last_error=problem, **(bad if problem else good))
+    )
+
+
 async def next_poll_in(connection: AsyncConnection, names: list[str]) -> timedelta | None:
     """Tell how long until a poll is due: one under way when its lease would end."""
     at = case(

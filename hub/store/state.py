@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from hub.store import log
 from hub.store.clock import clock
 from hub.store.deliveries import DeliveryState
+from hub.store.pushes import waiting_pushes
 from hub.store.sources import Standing, standings
 from hub.store.tables import ChoreRow, DeliveryRow, EndpointRow, SourceRow, table
 
@@ -37,13 +38,17 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How the hub stands at one moment; lags by source and chore are of what is due."""
+    """How the hub stands at one moment; lags by source and chore are of what is due.
+
+    `pushes`: by source, how long the oldest has waited to be read; none waits where there is none.
+    """
 
     head: int
     sources: Sequence[Standing]
     problems: frozenset[str]
     queues: Sequence[Queue]
     chores: dict[str, timedelta]
+    pushes: dict[str, timedelta]
     at: datetime
 
 
@@ -69,6 +74,10 @@ async def watched(
         problems=frozenset(row.name for row in rejected),
         queues=await _queues(connection, endpoints, at),
         chores={row.name: lag(at, row.next_at, row.lease_until) for row in chores},
+        pushes={
+            name: max(at - since, timedelta())
+            for name, since in (await waiting_pushes(connection, sources)).items()
+        },
         at=at,
     )
 

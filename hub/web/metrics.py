@@ -59,6 +59,8 @@ def _samples(watched: Watched) -> Iterator[Sample]:
             yield Sample(metrics.SOURCE_SUCCESS, source.last_success_at.timestamp(), name)
         yield Sample(metrics.SOURCE_PROBLEM, source.name in watched.problems, name)
         yield Sample(metrics.POLL_LAG, waits.total_seconds(), name)
+        if source.name in watched.pushes:
+            yield Sample(metrics.PUSH_LAG, watched.pushes[source.name].total_seconds(), name)
     for queue in watched.queues:
         for state in ("due", "leased", "later", "held", "dead"):
             yield Sample(metrics.QUEUE, getattr(queue, state), (queue.endpoint, state))

@@ -13,7 +13,7 @@ from sqlmodel import col
 from starlette.responses import Response
 
 from hub.config import read_config
-from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
+from hub.connector import AccountRef, Bad, Draft, Page, PersonRef, Pushed
 from hub.forget import Forgetting, Person, known_as
 from hub.ingest import Plan, Reading, ingest
 from hub.ingest.enrich import FORGOTTEN_TITLE
@@ -24,8 +24,10 @@ from hub.store.declarations import declare_hub
 from hub.store.deliveries import deliveries
 from hub.store.keys import add_key, keys, new_key
 from hub.store.people import find_people
+from hub.store.pushes import add_push, claim_pushes, link_records
+from hub.store.scrub import rewritten
 from hub.store.signals import by_external_ids
-from hub.store.tables import PersonKeyRow, PersonRow, SignalRow
+from hub.store.tables import PersonKeyRow, PersonRow, PushRow, SignalRow, table
 from tests.cli import Folder, Here
 from tests.everywhere import places
 from tests.integration.test_deliveries import Receiver, delivering
@@ -315,3 +317,38 @@ def test_whole_words_are_replaced_and_no_others(text: Any, without: Any) -> None
     person = Person("id", frozenset(), called)
     assert person.without(text) == without
     assert person.too_short == ["jo"]
+
+
+async def test_what_was_pushed_loses_the_name_or_all_words(store: Store) -> None:
+    """In JSON and in a form, also where they are escaped; of what she wrote nothing is left."""
+    escaped = json.dumps({"by": "Zo\u00e9 Zaunkoenig-\u00c4hre", "n": 1}, ensure_ascii=True)
+    bodies = [
+        json.dumps({"from": EMAIL, "text": WORDS}).encode(),  # read as hers
+        json.dumps({"text": f"ask {NAME}", "n": 1}).encode(),
+        f"text=ask+{NAME.replace(' ', '+')}&n=1".encode(),
+        b"text=nobody&n=%20",
+        f"ask {NAME}".encode(),
+        b"\xff\xfe",
+        b"",
+    ]
+    await put(store, draft("1", **HERS))
+    async with store.write() as connection:
+        for number, body in enumerate(bodies):
+            event = Pushed("POST", "https://hub/push/chat", {"x-by": NAME}, body, now())
+            await add_push(connection, "chat", event, str(number), now())
+        pushes = await claim_pushes(connection, ["chat"], now(), timedelta(minutes=1), 10)
+        await link_records(connection, pushes[0], ["1"])
+    await forget_here(store)
+    async with store.read() as connection:
+        found = list(await connection.execute(select(table(PushRow)).order_by("id")))
+    assert [row.body for row in found] == [
+        b"",
+        b'{"text": "ask [forgotten]", "n": 1}',
+        b"text=ask+%5Bforgotten%5D&n=1",
+        *bodies[3:4],
+        b"ask [forgotten]",
+        *bodies[5:],
+    ]
+    assert not any(NAME in str(row.headers) for row in found)
+    umlaut = Person(None, frozenset(), frozenset({"Zo\u00e9 Zaunkoenig-\u00c4hre"}))
+    assert rewritten(escaped.encode(), umlaut.without) == b'{"by": "[forgotten]", "n": 1}'

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
@@ -51,6 +51,46 @@ class QuarantineRow(SQLModel, table=True):
     raw: str = text()
     at: datetime = when()
     seen: int
+
+
+class PushRow(SQLModel, table=True):
+    """One request that a vendor made by itself, as it came. What signed it in is not kept."""
+
+    __tablename__: ClassVar[Any] = "pushes"
+    __table_args__: ClassVar[Any] = (
+        UniqueConstraint("source", "delivery"),
+        Index("pushes_received", "received_at"),
+        Index("pushes_source", "source", "received_at"),
+        Index(
+            "pushes_waiting",
+            "due_at",
+            sqlite_where=sql("state = 'waiting'"),
+            postgresql_where=sql("state = 'waiting'"),
+        ),
+    )
+    id: str = text(key=True)
+    source: str = text()
+    delivery: str = text()  # the vendor's id of it, or a digest of what it says
+    method: str = text()
+    url: str = text()
+    headers: dict[str, str] = json()
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    received_at: datetime = when()
+    state: str = text()
+    attempt: int
+    due_at: datetime = when()
+    lease_until: datetime | None = when(null=True)
+    settled_at: datetime | None = when(null=True)
+
+
+class PushRecordRow(SQLModel, table=True):
+    """Which record a push told of: to show where it came from, and to erase it with the record."""
+
+    __tablename__: ClassVar[Any] = "push_records"
+    __table_args__: ClassVar[Any] = (Index("push_records_push", "push_id"),)
+    source: str = text(key=True)
+    external_id: str = text(key=True)
+    push_id: str = text(key=True)
 
 
 class EndpointRow(SQLModel, table=True):
