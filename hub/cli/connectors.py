@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from hub.cli.certify import certify
+from hub.cli.new import new
 from hub.cli.terminal import AsJson, as_json, code, complain, heading, say, span, table
 from hub.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="What can be read, and the settings of each.")
 app.command()(certify)
+app.command()(new)
 
 
 @app.command("list")

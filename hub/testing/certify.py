@@ -1,7 +1,7 @@
 """A connector's certificate: every check with its result, and the level that they amount to."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from traceback import walk_tb
@@ -9,6 +9,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from hub import registry
+from hub.connector import Connector
 from hub.testing.checks import bronze, gold, platinum, silver
 from hub.testing.faults import Fault
 from hub.testing.front import Asked
@@ -98,9 +99,11 @@ async def certify(
 
     `told` hears of each check as it ends; `asked` takes every request that the connector made.
     """
+    connector, make = registry.find(name), find_twin(name)
     rows: list[Row] = []
     async with opened() as house:
-        async for row in _rows(house, name):
+        for level, what, check in CHECKS:
+            row = await examine(house, name, connector, make, (level, what, check))
             rows.append(row)
             told(row)
             if asked is not None:
@@ -108,15 +111,23 @@ async def certify(
     return Certificate(name, rows)
 
 
-async def _rows(house: House, name: str) -> AsyncGenerator[Row]:
-    connector, make = registry.find(name), find_twin(name)
-    for number, (level, what, check) in enumerate(CHECKS):
-        began = time.perf_counter()
-        result, reason = _excused(make(), what)
-        if result is None:
-            async with staged(house, f"check-{number}", name, connector, make()) as stage:
-                result, reason = await _judged(check, stage)
-        yield Row(level, str(what), result, reason, time.perf_counter() - began)
+async def examine(
+    house: House,
+    name: str,
+    connector: type[Connector],
+    make: Callable[[], Twin],
+    examined: tuple[Level, str | Fault, Check],
+) -> Row:
+    """Run one check, with a twin and a source of its own."""
+    level, what, check = examined
+    house.front.asked.clear()
+    began = time.perf_counter()
+    twin = make()
+    result, reason = _excused(twin, what)
+    if result is None:
+        async with staged(house, name, connector, twin) as stage:
+            result, reason = await _judged(check, stage)
+    return Row(level, str(what), result, reason, time.perf_counter() - began)
 
 
 async def _judged(check: Check, stage: Stage) -> tuple[Result, str]:

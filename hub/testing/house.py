@@ -1,8 +1,9 @@
 """What all checks of a certification share: the hub's engines, and servers on loopback."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,6 +32,7 @@ class House:
     url: str
     decoy: Front
     decoy_url: str
+    numbers: Iterator[int] = field(default_factory=count)  # of the sources there were
 
 
 @asynccontextmanager

@@ -114,9 +114,9 @@ class Stage:
         assert standing is not None, "nobody else polls here"
         return standing
 
-    async def poll(self, poller: Poller | None = None) -> Report:
-        """Poll once, some minutes after the last time."""
-        self.pass_time(BETWEEN)
+    async def poll(self, poller: Poller | None = None, *, soon: bool = False) -> Report:
+        """Poll once, some minutes after what happened, or at once."""
+        self.pass_time(timedelta(0) if soon else BETWEEN)
         self.report = Report()
         poller = poller or self.house.poller
         source, standing = self.source(), await self.claim()
@@ -127,8 +127,8 @@ class Stage:
             raise Failed(f"a poll of a few records did not end in {PATIENCE:.0f} s") from None
         return self.report
 
-    async def poll_well(self) -> Report:
-        report = await self.poll()
+    async def poll_well(self, *, soon: bool = False) -> Report:
+        report = await self.poll(soon=soon)
         expect(report.error is None, f"the poll failed: {told(report.error)}")
         return report
 
@@ -243,7 +243,6 @@ def _some(names: Iterable[str]) -> str:
 @asynccontextmanager
 async def staged(
     house: House,
-    name: str,
     kind: str,
     connector: type[Connector],
     twin: Twin,
@@ -255,9 +254,9 @@ async def staged(
         own = twin.serve()
         if own is None:
             house.front.app, house.front.trouble = twin.app, none
-            house.front.asked.clear()
         url = house.url if own is None else await stack.enter_async_context(own)
         twin.page = 2
+        name = f"check-{next(house.numbers)}"
         declared = DeclaredSource(name, kind, "", None, None)
         async with house.store.write() as connection:
             at = await clock(connection)

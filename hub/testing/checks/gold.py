@@ -24,6 +24,7 @@ from hub.testing.troubles import (
 )
 
 A_MINUTE = timedelta(minutes=1)
+_NONE = timedelta(0)
 TURNS = 60  # fields of a record that are made null one after the other
 DRIFTING = 12  # records that share them out
 
@@ -54,13 +55,16 @@ async def short_pages(stage: Stage) -> str:
 
 
 async def empty_page(stage: Stage) -> str:
-    """Expect: an empty page that names another is not the last."""
-    stage.create_many(RECORDS)
-    stage.twin.blank()
-    await stage.expect_all_once()
-    stage.create_many(RECORDS, RECORDS + 1)
-    stage.twin.blank()
-    await stage.expect_all_once()
+    """Expect: an empty page that names another is not the last, already in the same poll."""
+    for first in (1, RECORDS + 1):
+        names = stage.create_many(RECORDS, first)
+        stage.twin.blank()
+        report = await stage.poll_well()
+        while report.more:
+            report = await stage.poll_well()
+        known = await stage.signals(*names)
+        expect(len(known) == RECORDS, f"the poll ended at it, with {len(known)} of {RECORDS} read")
+        await stage.expect_all_once()
     return "at the first read and at a later one"
 
 
@@ -95,15 +99,18 @@ async def same_second(stage: Stage) -> str:
 
 
 async def clock_skew(stage: Stage) -> str:
-    """Expect: the vendor's clock goes a minute after, then before, and is then put right."""
-    number = 1
-    for skew in (-A_MINUTE, A_MINUTE, timedelta(0)):
+    """Expect: the vendor's clock may go back by a minute, as when its servers differ."""
+    stage.create(1)
+    await stage.expect_all_once()
+    for number, (skew, then) in enumerate(((_NONE, -A_MINUTE), (A_MINUTE, _NONE)), 1):
         stage.twin.skew = skew
-        for _ in range(3):
-            stage.create(number)
-            number += 1
-            await stage.expect_all_once()
-    return "a minute after, before, and put right"
+        stage.create(2 * number)
+        await stage.poll_well(soon=True)
+        stage.twin.skew = then
+        stage.create(2 * number + 1)
+        await stage.poll_well(soon=True)
+        await stage.expect_all_once()
+    return "back from the right time, and back to it"
 
 
 async def drift(stage: Stage) -> str:
