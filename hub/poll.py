@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from hub import metrics, traces
+from hub.ahead import read_ahead
 from hub.bus import Bus
 from hub.config import HUB_SOURCE, SourceConfig
 from hub.connector import Cursor, Draft, Opened, Page
@@ -144,7 +145,8 @@ class Poller:
         stood = False
         async with (
             opened(source.connector.endpoint(), self.clients) as api,
-            aclosing(_pull(source, api, cursor)) as pages,
+            aclosing(_pull(source, api, cursor)) as pulled,
+            aclosing(read_ahead(pulled)) as pages,
         ):
             async for page in pages:
                 report.pages += 1

@@ -17,6 +17,7 @@ from tests.bench.databases import BUILD, Databases, databases
 from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
 from tests.bench.measured import Result, calibration, table
+from tests.bench.polling import bench_busy, bench_sources
 from tests.bench.query import bench_query
 from tests.bench.routing import bench_routing
 from tests.bench.scale import bench_scale
@@ -34,10 +35,11 @@ class Effort:
     signals: int
     steady: int  # drafts that one process ingests
     full: int = 1_000_000  # signals of a full database
+    watched: float = 180  # seconds that many sources are watched being polled
 
 
 # A full database is cloned for minutes on a slow machine: for a glance a fifth of it will do.
-SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000)
+SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000, watched=60)
 LONG = Effort(runs=5, rounds=15, signals=100_000, steady=200_000)
 
 Bench = Callable[[Databases, Effort], Awaitable[Result | list[Result]]]
@@ -57,6 +59,10 @@ BENCHES: dict[str, Bench] = {
     "ingest_postgres": lambda places, effort: bench_ingest("postgres", places, effort.runs),
     "growth_sqlite": lambda places, effort: bench_growth("sqlite", places, effort.steady),
     "growth_postgres": lambda places, effort: bench_growth("postgres", places, effort.steady),
+    "busy_source_sqlite": lambda places, effort: bench_busy("sqlite", places, effort.runs),
+    "busy_source_postgres": lambda places, effort: bench_busy("postgres", places, effort.runs),
+    "sources_sqlite": lambda places, effort: bench_sources("sqlite", places, effort.watched),
+    "sources_postgres": lambda places, effort: bench_sources("postgres", places, effort.watched),
     "query_page_sqlite": lambda places, effort: bench_query(
         "sqlite", places, effort.rounds, effort.signals
     ),

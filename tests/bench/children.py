@@ -22,9 +22,13 @@ class Child:
 
     async def ask(self, question: Any = None) -> Any:
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         self.process.stdin.write(orjson.dumps(question) + b"\n")
         await self.process.stdin.drain()
+        return await self.answer()
+
+    async def answer(self) -> Any:
+        """Wait for what it tells next, unasked or not."""
+        assert self.process.stdout is not None
         line = await self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"a program of the benchmark ended: {await self.process.wait()}")

@@ -56,13 +56,13 @@ def _app(contender: str, database: str, key: str) -> ASGIApp:
 def _answer(server: uvicorn.Server) -> None:
     """Answer each line with what this process has used; end it with its input."""
     for _ in sys.stdin:
-        used = {"cpu": time.process_time(), "memory": _memory()}
+        used = {"cpu": time.process_time(), "memory": memory()}
         sys.stdout.write(orjson.dumps(used).decode() + "\n")
         sys.stdout.flush()
     server.should_exit = True
 
 
-def _memory() -> int:
+def memory() -> int:
     """Give the resident bytes; where /proc is missing, the most they ever were."""
     statm = Path("/proc/self/statm")
     if statm.exists():
