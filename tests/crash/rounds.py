@@ -141,7 +141,7 @@ async def _recover(plan: Plan, around: Stage, report: Report) -> None:
             await hub.ready()
         report.recovery = await around.quiet()
         if report.recovery is None:
-            report.differences.append(f"not quiet {QUIET_SECONDS} s after the last kill")
+            report.differences.append(f"no progress for {QUIET_SECONDS} s after the last kill")
         for hub in hubs:
             await hub.stop()
 
