@@ -1,6 +1,5 @@
 """What the tables of hub.toml may say, each a frozen model."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
@@ -21,23 +20,11 @@ from pydantic import (
 
 from hub import signing
 from hub.access import Sees
+from hub.connector import Duration
 from hub.kinds import Department
 from hub.signals import Classification
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value)):
-        try:
-            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-        except OverflowError:
-            raise ValueError(f"{value!r} is longer than time is kept") from None
-    if isinstance(value, str):
-        raise ValueError(f"{value!r} is not a duration; write 30s, 5m, 2h or 1d")  # noqa: TRY004
-    return value
 
 
 def _classification(value: object) -> object:
@@ -55,8 +42,6 @@ def _signing_secret(value: SecretStr | None) -> SecretStr | None:
         signing.key(value.get_secret_value())
     return value
 
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 Level = Annotated[Classification, BeforeValidator(_classification)]
 

@@ -182,7 +182,7 @@ def revoke(
 def _expiry(expires: str, at: datetime) -> datetime:
     from pydantic import TypeAdapter, ValidationError
 
-    from hub.declared import Duration
+    from hub.connector import Duration
 
     try:
         lasts = TypeAdapter(Duration).validate_python(expires)

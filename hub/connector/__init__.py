@@ -20,6 +20,16 @@ from hub.connector.api import (
     Tokens,
 )
 from hub.connector.clock import now
+from hub.connector.configured import (
+    ByComparison,
+    ByIds,
+    Family,
+    Listed,
+    Listing,
+    Paging,
+    Refusal,
+    WayIn,
+)
 from hub.connector.cursors import (
     Batch,
     Delta,
@@ -61,7 +71,7 @@ from hub.connector.signatures import (
     is_secret,
 )
 from hub.connector.text import line, plain, utc
-from hub.connector.times import AnyTime, Time, read_time, write_time, zone_named
+from hub.connector.times import AnyTime, Duration, Time, read_time, write_time, zone_named
 from hub.connector.values import AnyValue, Value
 from hub.errors import (
     AuthFailed,
@@ -94,6 +104,8 @@ __all__ = [
     "Bearer",
     "BodyToken",
     "Budget",
+    "ByComparison",
+    "ByIds",
     "Classification",
     "ClientCredentials",
     "Command",
@@ -104,8 +116,10 @@ __all__ = [
     "Department",
     "Digest",
     "Draft",
+    "Duration",
     "Endpoint",
     "EventLog",
+    "Family",
     "Fields",
     "Filter",
     "Folder",
@@ -118,7 +132,9 @@ __all__ = [
     "Json",
     "JsonPath",
     "Lines",
+    "Listed",
     "Listener",
+    "Listing",
     "Login",
     "Mail",
     "Mailbox",
@@ -127,6 +143,7 @@ __all__ = [
     "OpaqueToken",
     "Opened",
     "Page",
+    "Paging",
     "Path",
     "PersonRef",
     "PushRefused",
@@ -134,6 +151,7 @@ __all__ = [
     "RateLimited",
     "Recent",
     "RefreshToken",
+    "Refusal",
     "Reply",
     "Scheme",
     "SecretStr",
@@ -152,6 +170,7 @@ __all__ = [
     "Tokens",
     "Value",
     "Verdict",
+    "WayIn",
     "is_secret",
     "line",
     "now",

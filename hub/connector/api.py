@@ -1,9 +1,14 @@
 """What a connector is handed: a client of its endpoint that signs in and keeps to the limits."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol, TypeAlias
+from urllib.parse import urlsplit
+
+from hub.connector.text import read_json
+from hub.errors import SourceMisbehaved
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,19 @@ class Answer:
     @property
     def not_modified(self) -> bool:
         return self.status == 304
+
+    def json(self) -> Any:
+        """Read the body. Raises SourceMisbehaved."""
+        with contextlib.suppress(ValueError):
+            return read_json(self.content)
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not self.content.strip():
+            what = "an empty body"
+        elif "json" in kind or not kind:
+            what = "something that cannot be read as JSON"
+        else:
+            what = kind
+        raise SourceMisbehaved(f"{urlsplit(self.url).hostname} answered with {what}, not JSON")
 
 
 class Budget(Protocol):

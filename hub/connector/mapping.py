@@ -68,6 +68,9 @@ def _meaning(read: Callable[[Any], Any]) -> AfterValidator:
     return AfterValidator(check)
 
 
+KindName: TypeAlias = Annotated[str, AfterValidator(_kind)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

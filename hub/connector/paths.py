@@ -74,6 +74,10 @@ class Path:
                     return []
         return [record]
 
+    @property
+    def names_one_place(self) -> bool:
+        return self._steps is not None
+
     def first(self, record: Any) -> Any:
         return next(iter(self.all(record)), None)
 

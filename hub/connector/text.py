@@ -1,8 +1,12 @@
 """Reading what vendors write: times, and text that is HTML."""
 
 import html
+import json
 import re
 from datetime import UTC, datetime
+from typing import Any
+
+import orjson
 
 # html.parser takes quadratic time over unclosed tags and fails at `<![<`: this does neither.
 _MARKUP = re.compile(
@@ -44,3 +48,19 @@ def plain(markup: str) -> str:
 def line(markup: str) -> str:
     """Turn the HTML of a title into one line; what looks like an unknown element is meant."""
     return " ".join(html.unescape(_INLINE.sub("", markup)).split())
+
+
+def read_json(content: bytes) -> Any:
+    """Read JSON, leniently: a lone surrogate or NaN in one record may not cost the whole page.
+
+    Raises ValueError.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        read = json.loads(content.decode("utf-8-sig"), parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return orjson.loads(json.dumps(read, ensure_ascii=False).encode(errors="replace"))

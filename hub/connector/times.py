@@ -1,12 +1,12 @@
 """Times as vendors write them, and as they want to be asked for them."""
 
 import re
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from hub.connector.paths import JsonPath, is_nothing, quoted
 from hub.connector.text import utc
@@ -16,6 +16,47 @@ from hub.errors import BadRecord
 _TICKS = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def zone_named(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC  # also where the system has no zones
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {name!r}; write one as Europe/Berlin") from None
+
+
+def _format(name: str) -> str:
+    if name not in {"iso", "seconds", "milliseconds"} and "%" not in name:
+        raise ValueError(f"{name!r} is not iso, seconds, milliseconds or a format with %")
+    return name
+
+
+def _zone(name: str) -> str:
+    zone_named(name)
+    return name
+
+
+def _duration(value: object) -> object:
+    if isinstance(value, str) and (found := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value)):
+        try:
+            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        except OverflowError:
+            raise ValueError(f"{value!r} is longer than time is kept") from None
+    if isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration; write 30s, 5m, 2h or 1d")  # noqa: TRY004
+    return value
+
+
+TimeFormat: TypeAlias = Annotated[str, AfterValidator(_format)]
+ZoneName: TypeAlias = Annotated[str, AfterValidator(_zone)]
+Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration)]
+"""30s, 5m, 2h or 1d in hub.toml."""
+
+
 class Time(BaseModel):
     """Where a time is found, and how it is written; of a list the first counts that is there."""
 
@@ -23,9 +64,9 @@ class Time(BaseModel):
 
     path: JsonPath | None = None
     first: "tuple[AnyTime, ...]" = ()
-    format: str = "iso"
+    format: TimeFormat = "iso"
     """iso, seconds or milliseconds (since 1970), or as in Python's strptime: `%d.%m.%Y %H:%M`."""
-    zone: str = "UTC"
+    zone: ZoneName = "UTC"
     """Where a time without zone belongs: Europe/Berlin."""
 
     @model_validator(mode="after")
@@ -33,19 +74,6 @@ class Time(BaseModel):
         if (self.path is None) == (not self.first):
             raise ValueError("say one of path and first")
         return self
-
-    @field_validator("format")
-    @classmethod
-    def _is_format(cls, name: str) -> str:
-        if name not in {"iso", "seconds", "milliseconds"} and "%" not in name:
-            raise ValueError(f"{name!r} is not iso, seconds, milliseconds or a format with %")
-        return name
-
-    @field_validator("zone")
-    @classmethod
-    def _is_zone(cls, name: str) -> str:
-        zone_named(name)
-        return name
 
     def find(self, record: Any) -> datetime | None:
         """Find the time. Raises BadRecord for one that is written otherwise."""
@@ -69,15 +97,6 @@ AnyTime: TypeAlias = Annotated[
 ]
 
 
-def zone_named(name: str) -> tzinfo:
-    if name == "UTC":
-        return UTC  # also where the system has no zones
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {name!r}; write one as Europe/Berlin") from None
-
-
 def read_time(value: Any, format_: str = "iso", zone: tzinfo = UTC) -> datetime:
     """Read a time as UTC. Raises BadRecord."""
     try:
@@ -95,15 +114,15 @@ def read_time(value: Any, format_: str = "iso", zone: tzinfo = UTC) -> datetime:
         raise BadRecord(f"{quoted(value)} is no time of the format {format_}") from None
 
 
-def write_time(at: datetime, format_: str = "iso", zone: tzinfo = UTC) -> str | int | float:
-    """Write a time as an API wants it asked for."""
+def write_time(at: datetime, format_: str = "iso", zone: tzinfo = UTC) -> str | int:
+    """Write a time as an API wants it asked for; never a later one, so nothing is left out."""
     match format_:
         case "iso":
             return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
         case "seconds":
-            return int(at.timestamp()) if not at.microsecond else at.timestamp()
+            return (at - _EPOCH) // timedelta(seconds=1)
         case "milliseconds":
-            return round(at.timestamp() * 1000)
+            return (at - _EPOCH) // timedelta(milliseconds=1)
     return at.astimezone(zone).strftime(format_)
 
 

@@ -1,7 +1,6 @@
 """Judging a vendor's answer: what it means for the poll, in words for a person."""
 
 import contextlib
-import json
 import re
 from collections.abc import Mapping
 from contextlib import aclosing
@@ -10,8 +9,8 @@ from http import HTTPStatus
 from typing import Any
 
 import httpx2
-import orjson
 
+from hub.connector.text import read_json
 from hub.errors import AuthFailed, RateLimited, SourceError, SourceMisbehaved, SourceUnavailable
 from hub.http.limits import retry_after, used_up
 from hub.http.said import Clean, codes_of, message_of
@@ -103,13 +102,8 @@ def decode(
 
     Raises SourceMisbehaved, or RateLimited where a sentence in its place asks to slow down.
     """
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError:
-        pass
-    with contextlib.suppress(ValueError, RecursionError):
-        read = json.loads(content.decode("utf-8-sig"), parse_constant=lambda _: None)
-        return orjson.loads(json.dumps(read, ensure_ascii=False).encode(errors="replace"))
+    with contextlib.suppress(ValueError):
+        return read_json(content)
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     said = ""
     if not content.strip():

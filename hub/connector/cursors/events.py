@@ -79,7 +79,8 @@ class EventLog:
             else:
                 place = moved(place, batch.next)
             here = {
-                "since": word(begin),
+                # Between two spans: who resumes here reads again what may have appeared late.
+                "since": word(begin if end else max(begin - self.lag, first)),
                 "until": word(end),
                 "newest": word(newest),
                 "next": place,
