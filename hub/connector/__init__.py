@@ -57,6 +57,7 @@ from hub.connector.endpoints import (
     RefreshToken,
     SignIn,
 )
+from hub.connector.letters import Letter, read_heading, read_letter
 from hub.connector.mapping import MAPPED_KINDS, Fields
 from hub.connector.paths import Condition, Filter, JsonPath, Path
 from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
@@ -131,6 +132,7 @@ __all__ = [
     "Imap",
     "Json",
     "JsonPath",
+    "Letter",
     "Lines",
     "Listed",
     "Listener",
@@ -175,6 +177,8 @@ __all__ = [
     "line",
     "now",
     "plain",
+    "read_heading",
+    "read_letter",
     "read_time",
     "streams",
     "utc",

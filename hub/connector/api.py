@@ -134,8 +134,8 @@ class Mailbox(Protocol):
     ) -> Sequence[int]:
         """List UIDs from `first` to `last`, in order: received since, with a text in a header."""
 
-    async def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
-        """Get messages, in the order of their UIDs; one that is gone is left out."""
+    async def fetch(self, uids: Sequence[int], *, headings: bool = False) -> Sequence[Mail]:
+        """Get messages, or their headers alone, by UID; one that is gone is left out."""
 
 
 class Lines(Protocol):

@@ -100,7 +100,8 @@ class ImapMailbox:
 
         return await self._ask(ask)
 
-    async def fetch(self, uids: Sequence[int]) -> Sequence[Mail]:
+    async def fetch(self, uids: Sequence[int], *, headings: bool = False) -> Sequence[Mail]:
+        part = "HEADER" if headings else ""
         about = {one["UID"]: one for one in await self._fetch(uids, "RFC822.SIZE INTERNALDATE")}
         read: list[Mail] = []
         for group in _groups(about):
@@ -108,7 +109,7 @@ class ImapMailbox:
             if large := [uid for uid in group if int(about[uid]["RFC822.SIZE"]) > START]:
                 for one in await self._fetch(large, "BODYSTRUCTURE"):
                     named[one["UID"]] = tuple(dict.fromkeys(files(one.get("BODYSTRUCTURE"))))
-            for one in await self._fetch(group, f"BODY.PEEK[]<0.{START}>"):
+            for one in await self._fetch(group, f"BODY.PEEK[{part}]<0.{START}>"):
                 if content := next((one[key] for key in one if key.startswith("BODY[")), None):
                     facts, uid = about[one["UID"]], one["UID"]
                     size = int(facts["RFC822.SIZE"])
@@ -167,7 +168,7 @@ class ImapMailbox:
                 return await loop.run_in_executor(self._thread, function)
         except imaplib.IMAP4.abort as error:
             said = refusal(self._host, error.args[0])
-            if isinstance(said, SourceMisbehaved):
+            if isinstance(said, SourceMisbehaved) and "unexpected" not in said.message:
                 said = SourceUnavailable(f"{self._host} broke off: {error.args[0]}")
             raise said from None
         except imaplib.IMAP4.error as error:

@@ -5,9 +5,10 @@ https://www.rfc-editor.org/rfc/rfc3501#section-9 · https://www.rfc-editor.org/r
 
 import re
 from collections.abc import Iterator, Sequence
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from email.utils import collapse_rfc2231_value, decode_rfc2231
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from hub.errors import (
     AuthFailed,
@@ -87,19 +88,27 @@ def files(structure: Any) -> Iterator[str]:
         # The name is told twice: of the part, and of its disposition. The latter is the one to
         # show (RFC 2183); the former is all that some programs write.
         if name in {b"FILENAME", b"FILENAME*"} and isinstance(value, bytes):
-            yield _word(value)
+            yield _extended(value) if name.endswith(b"*") else _word(value)
     for part in structure:
         yield from files(part)
 
 
 def _word(value: bytes) -> str:
     text = value.decode(errors="replace")
-    if text.count("'") >= 2:
-        return collapse_rfc2231_value(decode_rfc2231(text))
     try:
         return str(make_header(decode_header(text)))
-    except (LookupError, ValueError):
+    except (HeaderParseError, LookupError, ValueError):
         return text
+
+
+def _extended(value: bytes) -> str:
+    """Read `utf-8'en'%C3%9C.png`: https://www.rfc-editor.org/rfc/rfc2231#section-4."""
+    charset, _, rest = value.partition(b"'")
+    raw = unquote_to_bytes(rest.partition(b"'")[2])
+    try:
+        return raw.decode(charset.decode("ascii", "replace") or "utf-8", "replace")
+    except LookupError:
+        return raw.decode(errors="replace")
 
 
 def refusal(host: str, said: object, *, signing_in: bool = False) -> SourceError:
@@ -108,10 +117,10 @@ def refusal(host: str, said: object, *, signing_in: bool = False) -> SourceError
     text = redact(" ".join(text.split()))[:_EXCERPT]
     code = found[1] if (found := _CODE.search(text.upper())) else ""
     words = f"{host} answered: {text}"
-    if code in _AWAY:
-        return SourceUnavailable(words)
     if code in _BUSY:
         return RateLimited(words)
+    if code in _AWAY or text.startswith("* BYE"):
+        return SourceUnavailable(words)
     if code in _SIGN_IN or signing_in:
         return AuthFailed(words)
     return SourceMisbehaved(words)

@@ -33,7 +33,7 @@ class Client(imaplib.IMAP4):
 
     def read(self, size: int) -> bytes:
         if size > LARGEST:  # the server says how much is to be kept in memory
-            raise self.abort(f"a literal of {size} bytes")
+            raise SourceMisbehaved(f"{self.host} sends a literal of {size} bytes")
         return super().read(size)
 
 
@@ -50,13 +50,23 @@ def connect(endpoint: Imap, addresses: Sequence[str], context: ssl.SSLContext) -
         if endpoint.tls == "implicit":
             raw = context.wrap_socket(raw, server_hostname=endpoint.host)
         client = Client(raw, endpoint.host, port)
-        if endpoint.tls == "starttls":
-            client.starttls(context)
-        _sign_in(client, endpoint)
     except BaseException:
         raw.close()
         raise
+    try:
+        if endpoint.tls == "starttls":
+            _start_tls(client, context)
+        _sign_in(client, endpoint)
+    except BaseException:
+        client.shutdown()
+        raise
     return client
+
+
+def _start_tls(client: Client, context: ssl.SSLContext) -> None:
+    if "STARTTLS" not in client.capabilities:
+        raise SourceMisbehaved(f"{client.host} offers no STARTTLS", "Try tls = implicit")
+    client.starttls(context)
 
 
 def port_of(endpoint: Imap) -> int:
@@ -75,6 +85,7 @@ def _reach(host: str, addresses: Sequence[str], port: int) -> socket.socket:
             words = connect_words(error)
         else:
             raw.settimeout(ANSWER)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             return raw
     raise SourceUnavailable(f"{host} {words}")
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.debian import MissingSystem
 from tests.live.alertmanager import Alertmanager
+from tests.live.dovecot import Dovecot
 from tests.live.request_tracker import RequestTracker
 from tests.live.synapse import Synapse
 from tests.live.systems import System
@@ -49,6 +50,11 @@ def request_tracker() -> Iterator[RequestTracker]:
 @pytest.fixture(scope="session")
 def alertmanager() -> Iterator[Alertmanager]:
     yield from _started(Alertmanager())
+
+
+@pytest.fixture(scope="session")
+def dovecot() -> Iterator[Dovecot]:
+    yield from _started(Dovecot())
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:

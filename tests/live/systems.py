@@ -52,6 +52,15 @@ class System(ABC):
     def ready(self) -> str:
         """Tell the address that answers 2xx or 401 once the server takes requests."""
 
+    def answers(self) -> bool:
+        """Tell whether it takes requests now; a system without HTTP overrides this."""
+        with httpx2.Client(trust_env=False, timeout=5) as client:
+            try:
+                answer = client.get(self.ready())
+            except httpx2.TransportError:
+                return False
+        return answer.is_success or answer.status_code == httpx2.codes.UNAUTHORIZED
+
     def environment(self) -> dict[str, str]:
         return {"PATH": PATH, "HOME": str(self.home), "TZ": "UTC"}
 
@@ -115,19 +124,13 @@ class System(ABC):
 
     def _wait(self) -> None:
         give_up = time.monotonic() + START_SECONDS
-        with httpx2.Client(trust_env=False, timeout=5) as client:
-            while time.monotonic() < give_up:
-                assert self.process is not None
-                if (code := self.process.poll()) is not None:
-                    raise RuntimeError(f"{self.name} ended with {code}\n{self.tail()}")
-                try:
-                    answer = client.get(self.ready())
-                except httpx2.TransportError:
-                    time.sleep(0.1)
-                    continue
-                if answer.is_success or answer.status_code == httpx2.codes.UNAUTHORIZED:
-                    return
-                time.sleep(0.1)
+        while time.monotonic() < give_up:
+            assert self.process is not None
+            if (code := self.process.poll()) is not None:
+                raise RuntimeError(f"{self.name} ended with {code}\n{self.tail()}")
+            if self.answers():
+                return
+            time.sleep(0.1)
         raise RuntimeError(f"{self.name} did not answer at {self.ready()}\n{self.tail()}")
 
 
