@@ -265,4 +265,5 @@ async def test_the_last_page_of_streams_says_that_it_is_the_last() -> None:
     pages = [
         page async for page in streams({}, {"one": lambda part: wall.by_ids(part, Recent(WITHIN))})
     ]
-    assert [page.more for page in pages] == [True, False]
+    assert [page.more for page in pages] == [False]
+    assert [draft.external_id for page in pages for draft in page.drafts] == ["comment/1"]

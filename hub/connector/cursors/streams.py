@@ -31,18 +31,23 @@ async def streams(cursor: Cursor, pulls: Mapping[str, Pull]) -> AsyncIterator[Pa
         while running:
             for name, pages in list(running.items()):
                 page = await _next(pages)
-                if not isinstance(page, Page):
+                is_last = not isinstance(page, Page) or not page.more
+                if is_last:
                     del running[name]
-                    failed |= {name: page} if page else {}
+                    end = await _next(pages) if isinstance(page, Page) else page
+                    failed |= {name: end} if isinstance(end, SourceError) else {}
+                if not isinstance(page, Page):
                     continue
                 if page.more and page.cursor == at[name]:
                     raise SourceMisbehaved(f"the cursor of {name} did not move between two pages")
                 drafts += page.drafts
                 bad += page.bad
-                if page.cursor != at[name]:  # else it joins the next page whose cursor moves
+                # What moves no cursor joins the next page that does, and what ends all the last.
+                if page.cursor != at[name]:
                     at[name] = dict(page.cursor)
-                    yield Page(drafts, {**_used(at), _TURN: name}, bad, more=True)
-                    drafts, bad = [], []
+                    if running:
+                        yield Page(drafts, {**_used(at), _TURN: name}, bad, more=True)
+                        drafts, bad = [], []
     yield Page(drafts, _used(at), bad)
     if failed:
         raise _told(failed, all_failed=failed.keys() == pulls.keys())
