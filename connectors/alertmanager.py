@@ -9,26 +9,32 @@ https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from hub.connector import (
+    Accepted,
     Api,
     Basic,
+    BasicAuth,
     Bearer,
     Connector,
     Cursor,
     Draft,
     Endpoint,
+    Hmac,
     Http,
     Page,
+    Pushed,
+    Scheme,
     SecretStr,
     Severity,
     SourceMisbehaved,
     Status,
+    Token,
     utc,
 )
 
@@ -45,6 +51,7 @@ _STATUS = {
     "suppressed": Status.ACKNOWLEDGED,
     "resolved": Status.RESOLVED,
 }
+_GRAFANA = "x-grafana-alerting-signature"
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _KEPT = ("fingerprint", "labels", "annotations", "generatorURL", "startsAt", "updatedAt")
 
@@ -63,6 +70,13 @@ class Alertmanager(Connector):
     severity_label: str = "severity"
     label_names: tuple[str, ...] = Field(default=("alertname", "team", "service"))
     """The alert's labels whose values become labels of the signal."""
+
+    signing_secret: SecretStr | None = None
+    """What notifications show: Grafana's HMAC secret, or a bearer token or password of your own."""
+    signing_user: str = "hub"
+    """The user that comes with the password, where they show one."""
+    signed_at: str | None = None
+    """The header with the time of a notification, if Grafana was given a name for one."""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"ops.alert.firing", "ops.alert.resolved"})
     every: ClassVar[timedelta] = timedelta(seconds=30)
@@ -111,6 +125,29 @@ class Alertmanager(Connector):
             if alert := known.get(bad.external_id or ""):
                 alert["fingerprint"] = None  # what was never a signal is not resolved either
         yield page
+
+    def verify(self, request: Pushed) -> Accepted:
+        """Take a notification of Alertmanager (`webhook_configs`) or of Grafana's contact point.
+
+        https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+        https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/
+        """
+        scheme: Scheme = Token(prefix="Bearer ")
+        if _GRAFANA in request.headers:
+            signed = "{timestamp}:{body}" if self.signed_at else "{body}"
+            scheme = Hmac(_GRAFANA, signed=signed, timestamp=self.signed_at)
+        elif request.headers.get("authorization", "").lower().startswith("basic "):
+            scheme = BasicAuth(self.signing_user)
+        scheme.check(request, self.signing_secret)
+        return Accepted(poll=timedelta(0))
+
+    def read(self, event: Pushed) -> Sequence[Draft]:
+        """Read nothing: a notification tells of one group, late, and of silence not at all.
+
+        What is true is the snapshot, which it asks to be read at once.
+        """
+        del event
+        return ()
 
     def _draft(self, alert: dict[str, Any], count: int, seen: datetime) -> Draft:
         state = alert["status"]["state"]

@@ -1,4 +1,4 @@
-"""Finds connectors by name: the files of the connectors/ package, then installed entry points."""
+"""Finds connectors by name: the modules of connectors/, then installed entry points."""
 
 import importlib
 import pkgutil
@@ -31,7 +31,7 @@ def find(name: str) -> type[Connector]:
 
 def _files() -> list[str]:
     package = importlib.import_module("connectors")
-    return [module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg]
+    return [one.name for one in pkgutil.iter_modules(package.__path__) if one.name != "twins"]
 
 
 def _installed() -> Mapping[str, EntryPoint]:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, moment
+from connectors.twins import Allowed, Call, moment
 
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """What an alert gets that says nothing of its end.
@@ -62,6 +62,7 @@ class Twin(twins.Twin):
     connector: ClassVar[str] = "alertmanager"
 
     def __init__(self, *, token: str = "", user: str = "", password: str = "") -> None:
+        self.signing_secret = "the-token-of-the-twins-receiver"  # noqa: S105 - opens only this twin
         self.alerts: dict[str, Alert] = {}
         self.silences: dict[str, list[tuple[str, str, str]]] = {}
         self.token, self.user, self.password = token, user, password
@@ -85,6 +86,7 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         way_in = {"token": self.token, "user": self.user, "password": self.password}
+        way_in |= {"signing_secret": self.signing_secret}
         return {"url": url, **{name: value for name, value in way_in.items() if value}}
 
     def refuse(self, request: Request) -> Response | None:
@@ -98,6 +100,46 @@ class Twin(twins.Twin):
         if wanted is None or request.headers.get("authorization") == wanted:
             return None
         return Response("Unauthorized", 401, {"www-authenticate": "Basic"}, "text/plain")
+
+    def create(self, number: int, at: datetime) -> str:
+        labels = {"alertname": "Numbered", "number": str(number)}
+        return str(self.emit({"labels": labels, "at": at.isoformat()})["fingerprint"])
+
+    def edit(self, number: int, at: datetime) -> None:
+        labels = {"alertname": "Numbered", "number": str(number)}
+        words = "".join(chr(97 + int(digit)) for digit in f"{at.timestamp() * 1e6:.0f}")
+        self.emit({"labels": labels, "title": f"Edited {words}", "at": at.isoformat()})
+
+    def delete(self, number: int, at: datetime) -> None:
+        labels = {"alertname": "Numbered", "number": str(number)}
+        self.emit({"labels": labels, "resolve": True, "at": at.isoformat()})
+
+    def push(self, number: int) -> Call:
+        """Notify of an alert, with the bearer token that its receiver's `http_config` names.
+
+        https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+        """
+        labels = {"alertname": "Numbered", "number": str(number)}
+        alert, now = self._shown(labels), self.now()
+        is_over = self.alerts[alert["fingerprint"]].is_over(now)
+        kept = ("labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint")
+        told = {name: alert.get(name) for name in kept}
+        told |= {"status": "resolved" if is_over else "firing"}
+        told |= {} if is_over else {"endsAt": "0001-01-01T00:00:00Z"}
+        body = {
+            "version": "4",
+            "groupKey": "{}:{}",
+            "truncatedAlerts": 0,
+            "status": told["status"],
+            "receiver": "hub",
+            "groupLabels": {},
+            "commonLabels": labels,
+            "commonAnnotations": {},
+            "externalURL": "https://alertmanager.example",
+            "alerts": [told],
+        }
+        headers = {"authorization": f"Bearer {self.signing_secret}"}
+        return Call(json.dumps(body).encode(), {"content-type": "application/json", **headers})
 
     def emit(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Fire, change, silence or resolve an alert, found by its labels."""

@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, moment
+from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins.zendesk.webhook import pushed
 
 _SIDELOADS = frozenset({"users", "groups", "organizations", "sharing_agreements", "dates",
     "comment_count", "incident_counts", "metric_sets", "metric_events", "slas", "ticket_forms",
@@ -66,6 +67,7 @@ class Twin(twins.Twin):
         """Serve `page` tickets at a time, none that changed within `lag` (Zendesk's: a minute)."""
         super().__init__()
         self.email, self.token, self.page, self.lag = email, token, page, lag
+        self.signing_secret = "the-secret-of-the-twins-webhook"  # noqa: S105 - opens only this twin
         self.tickets: dict[int, Record] = {}
         self.users: dict[int, Record] = {}
         self.organizations: dict[int, Record] = {}
@@ -78,7 +80,14 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         # The twin takes any number of requests, so a demo need not wait as long as at Zendesk.
-        return {"url": url, "email": self.email, "token": self.token, "per_minute": 6000}
+        return {
+            "url": url,
+            "email": self.email,
+            "token": self.token,
+            "per_minute": 6000,
+            "signing_secret": self.signing_secret,
+            "withheld": self.lag,
+        }
 
     def refuse(self, request: Request) -> Response | None:
         basic = b64encode(f"{self.email}/token:{self.token}".encode()).decode()
@@ -138,6 +147,9 @@ class Twin(twins.Twin):
 
     def delete(self, number: int, at: datetime) -> None:
         self.emit({"id": number, "status": "deleted", "at": at.isoformat()})
+
+    def push(self, number: int) -> Call:
+        return pushed(self.tickets[number], self.signing_secret, self.now())
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Open or change a ticket: its fields at the top or inside "ticket".

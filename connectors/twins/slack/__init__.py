@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, moment
+from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins.slack.events import event_of, pushed
 
 Record: TypeAlias = dict[str, Any]
 
@@ -46,6 +47,9 @@ class Twin(twins.Twin):
         self.refusals: list[str] = []
         """What Slack says to the next requests in place of an answer: `ratelimited`."""
         self.asked: deque[str] = deque(maxlen=1000)  # the newest requests, for tests to look at
+        self.signing_secret = "the-secret-of-the-twins-app"  # noqa: S105 - opens only this twin
+        self._numbered: dict[int, tuple[str, str]] = {}  # channel and ts
+        self._events: dict[str, Record] = {}  # the newest of each message, by its ts
         self._numbers = count(1)
         super().__init__()
 
@@ -74,7 +78,13 @@ class Twin(twins.Twin):
         names = [channel.get("name") or channel["id"] for channel in self.channels.values()] or [
             "general"
         ]
-        return {"url": f"{url}/api", "token": self.token, "channels": names, "per_minute": 60_000}
+        return {
+            "url": f"{url}/api",
+            "token": self.token,
+            "channels": names,
+            "per_minute": 60_000,
+            "signing_secret": self.signing_secret,
+        }
 
     def refuse(self, request: Request) -> Response | None:
         """Say no with 200 and a word, except to who asks too often."""
@@ -90,6 +100,22 @@ class Twin(twins.Twin):
         if error == "ratelimited":
             return JSONResponse({"ok": False, "error": error}, 429, {"retry-after": "30"})
         return _no(error)
+
+    def create(self, number: int, at: datetime) -> str:
+        said = self.emit({"text": f"Message {number}", "at": at.isoformat()})
+        self._numbered[number] = said["channel"], said["ts"]
+        return f"{said['channel']}/{said['ts']}"
+
+    def edit(self, number: int, at: datetime) -> None:
+        channel, ts = self._numbered[number]
+        self.emit({"edit": ts, "channel": channel, "text": f"Edited {at}", "at": at.isoformat()})
+
+    def delete(self, number: int, at: datetime) -> None:
+        channel, ts = self._numbered[number]
+        self.emit({"delete": ts, "channel": channel, "at": at.isoformat()})
+
+    def push(self, number: int) -> Call:
+        return pushed(self._events[self._numbered[number][1]], self.signing_secret, self.now())
 
     def emit(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Say something, or change (`edit`) or delete what has been said, both by its ts.
@@ -121,22 +147,25 @@ class Twin(twins.Twin):
                 said[ts][name] = record[name]
         if "thread_ts" in record:
             said[ts]["parent_user_id"] = said[record["thread_ts"]]["user"]
+        self._events[ts] = event_of(self.channels[channel], None, dict(said[ts]), at)
         return {"channel": channel, **said[ts]}
 
     def _change(
         self, channel: str, ts: str, record: Mapping[str, Any], at: datetime
     ) -> dict[str, Any]:
         said = self.messages[channel]
-        message = said[ts]
+        message, was = said[ts], dict(said[ts])
         if record.get("delete"):
             del said[ts]
             if any(reply.get("thread_ts") == ts for reply in said.values()):
                 gone = {"subtype": "tombstone", "user": "USLACKBOT", "hidden": True}
                 said[ts] = message | gone | {"text": "This message was deleted."}
+            self._events[ts] = event_of(self.channels[channel], was, said.get(ts), at)
             return {"channel": channel, "deleted_ts": ts}
         edited = _free(at, {ts, message.get("edited", {}).get("ts")})
         message["text"] = record.get("text", record.get("title", "Edited"))
         message["edited"] = {"user": message["user"], "ts": edited}
+        self._events[ts] = event_of(self.channels[channel], was, dict(message), at)
         return {"channel": channel, **message}
 
     def _channel(self, record: Mapping[str, Any]) -> str:

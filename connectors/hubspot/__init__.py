@@ -1,13 +1,16 @@
 """HubSpot: deals as they move, and leads as they come in."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
+from connectors.hubspot.events import checked, deletions, delivery
+from connectors.hubspot.search import Place, read_list, stamp_of
 from hub.connector import (
+    Accepted,
     AccountRef,
     Api,
     Bearer,
@@ -18,8 +21,10 @@ from hub.connector import (
     Http,
     Page,
     PersonRef,
+    Pushed,
     SecretStr,
     SourceMisbehaved,
+    Status,
     utc,
 )
 
@@ -35,7 +40,6 @@ _PROPERTIES = {
               "hs_associated_contact_email", "hs_associated_contact_firstname",
               "hs_associated_contact_lastname", "hubspot_owner_id", "hs_lastmodifieddate"),
 }  # fmt: skip
-_PAGE = 100  # a search gives 200, but a batch read takes 100: a page's companies are one read
 _OVERLAP = 2 * 60 * 1000  # milliseconds
 
 
@@ -44,7 +48,8 @@ class HubSpot(Connector):
 
     One signal per deal (`deal/<id>`) whose kind moves with its stage, and one per lead
     (`lead/<id>`). The token is of a private app that may read deals, companies, owners and leads.
-    That a deal is deleted is not seen: searches leave it out, and the bin knows no "since".
+    That a deal is deleted is told by its webhook alone: searches leave it out, and the bin knows no
+    "since".
 
     Attributes of a deal: amount, currency, stage and pipeline (as people name them), reason (why
     it was won or lost), competitor, type, source; of a lead: label, type, source.
@@ -64,12 +69,35 @@ class HubSpot(Connector):
     """The currency of deals that name none, as in an account that has only one."""
     competitor_property: str = "competitor"
     """The deal property that names who we were up against, if the account has one."""
+    client_secret: SecretStr | None = None
+    """Of the app whose webhooks (deal.creation, .propertyChange, .deletion) are sent here."""
+    indexed: timedelta = timedelta(seconds=10)
+    """How long after a webhook a search finds what changed; else the next poll does."""
     per_minute: Annotated[int, Field(gt=0)] = 300
     """HubSpot allows five searches a second, and of other requests twice as many."""
 
     def endpoint(self) -> Endpoint:
         # https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
         return Http(self.url, Bearer(self.token), self.per_minute)
+
+    def verify(self, request: Pushed) -> Accepted:
+        checked(request, self.client_secret)
+        return Accepted(delivery(request.json()), self.indexed)
+
+    def read(self, event: Pushed) -> Sequence[Draft]:
+        """Read deletions; of all else an event says one property, and the poll it asks for all."""
+        return [
+            Draft(
+                kind=_STAGE,
+                external_id=f"deal/{one['objectId']}",
+                revision=f"deleted-{one['occurredAt']}",
+                revised_at=utc(one["occurredAt"] / 1000),
+                occurred_at=utc(one["occurredAt"] / 1000),
+                title="The deal was deleted",
+                status=Status.DELETED,
+            )
+            for one in deletions(event.json())
+        ]
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         # Stages and owners are read at each pull and never kept: two small answers, and a stage
@@ -81,87 +109,19 @@ class HubSpot(Connector):
         first = walks.index(state["turn"]) if state.get("turn") in walks else 0
         for name, then in zip(walks[first:], (*walks[first + 1 :], walks[0]), strict=True):
             since = {"modified": round(self.since.timestamp() * 1000) if self.since else 0}
-            place = _Place(**state.get(name, since))
+            place = Place(**state.get(name, since))
             reached = place.modified
             if place.ended:
                 # The index lags what is written by seconds; what is read again is stored once.
-                place = _Place(max(reached - _OVERLAP, 0))
+                place = Place(max(reached - _OVERLAP, 0))
             while not place.ended:
                 asked = place.search(*_PROPERTIES[name], self.competitor_property)
-                records, after = _read(await api.post(f"/crm/v3/objects/{name}/search", asked))
+                records, after = read_list(await api.post(f"/crm/v3/objects/{name}/search", asked))
                 place = place.onward(records, after, reached)
                 state |= {name: asdict(place), "turn": then if place.ended else name}
                 reader.companies = await _companies(api, records) if name == "deals" else {}
                 more = not place.ended or then != walks[0]
                 yield Page.read(records, reads[name], dict(state), more=more)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a walk through one kind of records stands.
-
-    A search answers 10,000 results at most, counts its pages as offsets and sorts by one
-    property. A record that is edited while one pages would shift the others past the reader. So
-    each page is a new search from the last record read; and where more were modified in one
-    millisecond than a page holds, as bulk edits do, those are walked by their ids.
-    https://github.com/airbytehq/airbyte/issues/43317
-    """
-
-    modified: int
-    """In milliseconds: what was modified before is read."""
-    id: str | None = None
-    """Of what was modified just then, all up to this id. Ids are sorted as strings."""
-    after: str = "0"
-    ended: bool = False
-
-    def search(self, *properties: str) -> dict[str, Any]:
-        # https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm
-        modified = {"propertyName": "hs_lastmodifieddate", "value": str(self.modified)}
-        filters, by = [modified | {"operator": "GTE"}], "hs_lastmodifieddate"
-        if self.id is not None:
-            by, modified = "hs_object_id", modified | {"operator": "LTE"}
-            filters += [modified, {"propertyName": by, "value": self.id, "operator": "GT"}]
-        return {
-            "filterGroups": [{"filters": filters}],
-            "sorts": [{"propertyName": by, "direction": "ASCENDING"}],
-            "properties": properties,
-            "limit": _PAGE,
-            "after": self.after,
-        }
-
-    def onward(self, records: Sequence[Any], following: str | None, reached: int) -> "_Place":
-        """Say where the page after these `records` begins; only without `following` is none."""
-        stamps = [stamp for record in records if (stamp := _stamp(record))]
-        if self.id is not None:
-            if following is None:
-                return _Place(self.modified + 1)
-            if stamps:
-                return _Place(self.modified, stamps[-1][1])
-        else:
-            latest = max((modified for modified, _ in stamps), default=self.modified)
-            if following is None:
-                return _Place(max(latest, reached), ended=True)
-            if latest > self.modified:
-                return _Place(latest)
-            if stamps:
-                return _Place(self.modified, "0")
-        return replace(self, after=following)  # an empty page may be followed by a full one
-
-
-def _stamp(record: Any) -> tuple[int, str] | None:
-    """Read when a record was modified, and its id; None of one that cannot be read anyway."""
-    try:
-        modified = utc(record["properties"]["hs_lastmodifieddate"])
-        return round(modified.timestamp() * 1000), str(record["id"])
-    except (LookupError, TypeError, ValueError, AttributeError):
-        return None
-
-
-def _read(body: Any) -> tuple[list[Any], str | None]:
-    """Take the results of an answer, and what to send as `after` for the next, if there is one."""
-    if not isinstance(body, Mapping) or not isinstance(body.get("results"), list):
-        raise SourceMisbehaved("HubSpot's answer has no list of results")
-    return body["results"], ((body.get("paging") or {}).get("next") or {}).get("after")
 
 
 _Stages: TypeAlias = dict[str | None, tuple[str, str, str | None]]
@@ -171,7 +131,7 @@ _Stages: TypeAlias = dict[str | None, tuple[str, str, str | None]]
 async def _stages(api: Api) -> _Stages:
     # https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
     stages: _Stages = {}
-    for pipeline in _read(await api.get("/crm/v3/pipelines/deals"))[0]:
+    for pipeline in read_list(await api.get("/crm/v3/pipelines/deals"))[0]:
         for stage in pipeline["stages"]:
             about = stage.get("metadata") or {}
             ends = {"1.0": _WON, "0.0": _LOST} if about.get("isClosed") != "false" else {}
@@ -185,7 +145,9 @@ async def _owners(api: Api) -> dict[str, PersonRef | None]:
     owners: dict[str, PersonRef | None] = {}
     after: str | None = ""
     while after is not None:
-        found, following = _read(await api.get("/crm/v3/owners", limit=500, after=after or None))
+        found, following = read_list(
+            await api.get("/crm/v3/owners", limit=500, after=after or None)
+        )
         for one in found:
             owners[str(one["id"])] = _person(*map(one.get, ("firstName", "lastName", "email")))
         if following == after:
@@ -200,9 +162,9 @@ async def _companies(api: Api, deals: Sequence[Any]) -> dict[str, Mapping[str, A
     https://developers.hubspot.com/docs/api-reference/latest/crm/associations/associate-records/guide
     """
     company_of: dict[str, str] = {}
-    if ids := [{"id": stamp[1]} for deal in deals if (stamp := _stamp(deal))]:
+    if ids := [{"id": stamp[1]} for deal in deals if (stamp := stamp_of(deal))]:
         path = "/crm/v4/associations/deals/companies/batch/read"
-        for link in _read(await api.post(path, {"inputs": ids}))[0]:
+        for link in read_list(await api.post(path, {"inputs": ids}))[0]:
             # A deal without a company is missing here; of several the first need not be primary.
             if to := max(link["to"], key=_is_primary, default=None):
                 company_of[str(link["from"]["id"])] = str(to["toObjectId"])
@@ -210,7 +172,7 @@ async def _companies(api: Api, deals: Sequence[Any]) -> dict[str, Mapping[str, A
         return {}
     ids = [{"id": company} for company in sorted({*company_of.values()})]
     asked = {"inputs": ids, "properties": ["name", "domain"], "propertiesWithHistory": []}
-    found, _ = _read(await api.post("/crm/v3/objects/companies/batch/read", asked))
+    found, _ = read_list(await api.post("/crm/v3/objects/companies/batch/read", asked))
     about = {str(one["id"]): one["properties"] for one in found}
     return {deal: about.get(company, {}) for deal, company in company_of.items()}
 

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, moment
+from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins.hubspot.events import pushed
 
 Record = dict[str, Any]
 
@@ -58,6 +59,7 @@ class Twin(twins.Twin):
         """Serve `page` records at a time whatever is asked for, and `most` of one search."""
         super().__init__()
         self.token, self.page, self.most = token, page, most
+        self.client_secret = "the-secret-of-the-twins-app"  # noqa: S105 - opens only this twin
         self.objects: dict[str, dict[str, Record]] = {kind: {} for kind in (*_TITLE, "owners")}
         self.companies_of: dict[str, list[str]] = {}  # by deal; the last one is the primary one
         self.unindexed: set[str] = set()  # ids that no search finds yet, for its index lags
@@ -78,7 +80,14 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         # The twin takes any number of requests, so a demo need not wait as long as at HubSpot.
-        return {"url": url, "token": self.token, "leads": True, "per_minute": 6000}
+        return {
+            "url": url,
+            "token": self.token,
+            "leads": True,
+            "per_minute": 6000,
+            "client_secret": self.client_secret,
+            "indexed": timedelta(0),
+        }
 
     def refuse(self, request: Request) -> Response | None:
         if request.headers.get("authorization") == f"Bearer {self.token}":
@@ -154,6 +163,20 @@ class Twin(twins.Twin):
         if begin + size < len(owners):
             answer["paging"] = {"next": {"after": str(begin + size)}}
         return JSONResponse(answer)
+
+    def create(self, number: int, at: datetime) -> str:
+        self.emit({"id": number, "at": at.isoformat()})
+        return f"deal/{number}"
+
+    def edit(self, number: int, at: datetime) -> None:
+        self.emit({"id": number, "dealname": f"Edited at {at}", "at": at.isoformat()})
+
+    def delete(self, number: int, at: datetime) -> None:
+        self.emit({"id": number, "archived": True, "at": at.isoformat()})
+
+    def push(self, number: int) -> Call:
+        deal = self.objects["deals"][str(number)]
+        return pushed(deal, self.pushed_to, self.client_secret, self.now())
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Write a record: {"object": "deals" (if not said), "id", "properties", "company"}.

@@ -5,17 +5,18 @@ channels groups:history and groups:read), and has to be invited into each channe
 https://docs.slack.dev/reference/methods/conversations.history (and .replies)
 """
 
-import html
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from connectors.slack.events import SIGNED, deleted, verdict
+from connectors.slack.messages import EPOCH, State, author_of, name_of, shown, ts_at, ts_of, when
 from hub.connector import (
     Api,
     AuthFailed,
@@ -28,22 +29,19 @@ from hub.connector import (
     Endpoint,
     Http,
     Page,
-    PersonRef,
+    Pushed,
     RateLimited,
     SecretStr,
     SourceError,
     SourceMisbehaved,
     Status,
+    Verdict,
 )
 
 _PAGE = 200  # what Slack recommends; how many come is for Slack to say
 _SIGN_IN = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
 _ID = re.compile(r"[CDG][A-Z0-9]{8,}")
-_TS = re.compile(r"\d{1,11}\.\d{6}")
-_LINK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNREAD = {"from": "0", "top": "0", "known": {}, "threads": {}, "deep": _EPOCH.isoformat()}
-State: TypeAlias = dict[str, Any]
+_UNREAD = {"from": "0", "top": "0", "known": {}, "threads": {}, "deep": EPOCH.isoformat()}
 
 
 class Slack(Connector):
@@ -64,6 +62,8 @@ class Slack(Connector):
     """Subtypes that begin so are noise: https://docs.slack.dev/reference/events/message#subtypes"""
     bots: bool = False
     """Whether to read what apps write, too."""
+    signing_secret: SecretStr | None = None
+    """Of the app. With it the hub looks when Slack's events (`message.channels`) say so."""
     per_minute: Annotated[int, Field(ge=1)] = 50
     """Tier 3: https://docs.slack.dev/apis/web-api/rate-limits"""
 
@@ -71,6 +71,41 @@ class Slack(Connector):
 
     def endpoint(self) -> Endpoint:
         return Http(self.url, Bearer(self.token), self.per_minute, says_no=_refusal)
+
+    def verify(self, request: Pushed) -> Verdict:
+        SIGNED.check(request, self.signing_secret)
+        return verdict(request)
+
+    def read(self, event: Pushed) -> Sequence[Draft]:
+        """Read deletions, which no poll sees of what is older than `look_back`.
+
+        What is said comes by the poll that each event asks for: it knows people and channels by
+        their names, where an event has ids. So of channels that are listed by name nothing is read.
+        """
+        if not (gone := deleted(event)):
+            return ()
+        said, message = gone
+        channel, subtype = said["channel"], str(message.get("subtype"))
+        if channel not in self.channels or subtype.startswith(self.skip):
+            return ()
+        if message.get("bot_id") and not self.bots:
+            return ()
+        version, kind, thread = self._mark(message)
+        return [
+            Draft(
+                kind=kind,
+                external_id=f"{channel}/{message['ts']}",
+                revision=f"{version}-deleted",
+                revised_at=max(when(version), when(said["event_ts"])),
+                occurred_at=when(message["ts"]),
+                title="A message was deleted",
+                status=Status.DELETED,
+                classification=Classification.INTERNAL
+                if said.get("channel_type") == "channel"
+                else Classification.RESTRICTED,
+                thread=f"{channel}/{thread}",
+            )
+        ]
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         saved: State = {"ids": {}, "channels": {}} | deepcopy(dict(cursor))
@@ -109,7 +144,7 @@ class Slack(Connector):
         if not window["end"]:
             async for body in _pages(api, "conversations.history", **where):
                 messages = body["messages"]
-                times = sorted(filter(None, map(_ts_of, messages)), key=Decimal)
+                times = sorted(filter(None, map(ts_of, messages)), key=Decimal)
                 window["latest"] = next(iter(times), window["latest"])
                 window["top"] = max([window["top"], *times[-1:]], key=Decimal)
                 window["todo"] = self._changed(mine, messages)
@@ -121,7 +156,7 @@ class Slack(Connector):
                 async for fresh in self._threads(api, channel, mine):
                     yield fresh
         top = Decimal(window["top"])
-        floor, oldest = max(top - _ts(self.look_back), Decimal(0)), top - _ts(self.threads)
+        floor, oldest = max(top - ts_at(self.look_back), Decimal(0)), top - ts_at(self.threads)
         gone = [ts for ts, mark in mine["known"].items() if mark[2] in {ts, *window["lost"]}]
         deleted = [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
         known = (mine["known"] | window["seen"]).items()
@@ -136,12 +171,12 @@ class Slack(Connector):
         """Begin a walk: as far as edits are looked for, at times as far as replies are."""
         now, oldest, deep = datetime.now(UTC), Decimal(mine["from"]), mine["deep"]
         if now - datetime.fromisoformat(deep) >= self.threads_every:
-            oldest = min(oldest, Decimal(mine["top"]) - _ts(self.threads))
+            oldest = min(oldest, Decimal(mine["top"]) - ts_at(self.threads))
             deep = now.isoformat()
-        oldest = max(oldest, _ts(self.since or _EPOCH))
+        oldest = max(oldest, ts_at(self.since or EPOCH))
         lost = [ts for ts in mine["threads"] if Decimal(ts) > oldest]  # until they are seen again
         # `latest` always: without, the method's predecessor gave the messages closest to `oldest`.
-        ends = {"oldest": f"{oldest:.6f}", "latest": f"{_ts(now + timedelta(minutes=1)):.6f}"}
+        ends = {"oldest": f"{oldest:.6f}", "latest": f"{ts_at(now + timedelta(minutes=1)):.6f}"}
         walk = {"top": mine["top"], "seen": {}, "todo": {}, "lost": lost, "end": False}
         return ends | walk | {"deep": deep}
 
@@ -149,7 +184,7 @@ class Slack(Connector):
         """Take down which versions are there; find those that are new, or cannot be read."""
         fresh, window = [], mine["window"]
         for message in messages:
-            if not (ts := _ts_of(message)):
+            if not (ts := ts_of(message)):
                 fresh.append(message)
             elif (subtype := str(message.get("subtype"))) != "tombstone":  # what deletion leaves
                 mark = self._mark(message)
@@ -158,16 +193,16 @@ class Slack(Connector):
                     window["seen"][ts] = mark
                     is_old = Decimal(ts) <= Decimal(since) and mark[0] == ts
                     fresh += [message] if mark != before and not is_old else []
-        floor = Decimal(window["top"]) - _ts(self.look_back)
+        floor = Decimal(window["top"]) - ts_at(self.look_back)
         window["seen"] = {ts: mark for ts, mark in window["seen"].items() if Decimal(ts) > floor}
         return fresh
 
     def _changed(self, mine: State, messages: Iterable[Any]) -> State:
         """Find the parents whose replies have to be read, and what told so."""
         window, changed = mine["window"], State()
-        young = Decimal(window["top"]) - _ts(self.look_back)
-        for message in filter(_ts_of, messages):
-            last = _ts_of({"ts": message.get("latest_reply")})
+        young = Decimal(window["top"]) - ts_at(self.look_back)
+        for message in filter(ts_of, messages):
+            last = ts_of({"ts": message.get("latest_reply")})
             now = [last, message.get("reply_count") or 0]
             # An edited reply changes neither: look again, though not at each poll.
             again = window["deep"] != mine["deep"] and last and Decimal(last) > young
@@ -177,13 +212,13 @@ class Slack(Connector):
 
     async def _threads(self, api: Api, channel: str, mine: State) -> AsyncIterator[list[Any]]:
         todo = mine["window"]["todo"]
-        watched = Decimal(mine["window"]["top"]) - _ts(self.threads)
+        watched = Decimal(mine["window"]["top"]) - ts_at(self.threads)
         for parent, now in list(todo.items()):
             oldest = min(mine["threads"].get(parent, [""])[0] or parent, mine["from"], key=Decimal)
             where, fresh = {"channel": channel, "ts": parent, "oldest": oldest}, list[Any]()
             async for body in _pages(api, "conversations.replies", **where):
                 messages = body.get("messages") or ()  # with the parent, whatever `oldest` is
-                fresh += self._sift(mine, (one for one in messages if _ts_of(one) != parent), "0")
+                fresh += self._sift(mine, (one for one in messages if ts_of(one) != parent), "0")
             gone = [ts for ts, mark in mine["known"].items() if mark[2] == parent]
             fresh += [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
             mine["threads"] |= {parent: now} if Decimal(parent) > watched else {}
@@ -196,7 +231,7 @@ class Slack(Connector):
         ts, text = message["ts"], str(message.get("text")).lstrip("*_~ ").lower()
         decided = text.startswith(tuple(marker.lower() for marker in self.decision_markers))
         kind = "chat.decision" if decided else "chat.message"
-        return [_ts_of(message.get("edited")) or ts, kind, str(message.get("thread_ts") or ts)]
+        return [ts_of(message.get("edited")) or ts, kind, str(message.get("thread_ts") or ts)]
 
     async def _learn(self, api: Api, channel: str, names: State) -> None:
         if "site" not in names:
@@ -207,11 +242,11 @@ class Slack(Connector):
             names[channel] = (await api.get("conversations.info", channel=channel))["channel"]
 
     def _draft(self, names: State, channel: str, message: State) -> Draft:
-        if not (ts := _ts_of(message)):
+        if not (ts := ts_of(message)):
             raise BadRecord("a message without a readable ts")
         version, kind, thread = message.get("was") or self._mark(message)
-        info, is_gone, text = names[channel], "was" in message, _text(message, names["people"])
-        place = info.get("name") or _name(names["people"].get(info.get("user"), {}), channel)
+        info, is_gone, text = names[channel], "was" in message, shown(message, names["people"])
+        place = info.get("name") or name_of(names["people"].get(info.get("user"), {}), channel)
         # What does not say that it is public is not: `is_private` is missing for direct messages.
         is_open = info.get("is_private") is False and not info.get("is_mpim")
         link = f"{names['site']}/archives/{channel}/p{ts.replace('.', '')}"
@@ -219,59 +254,18 @@ class Slack(Connector):
             kind=kind,
             external_id=f"{channel}/{ts}",
             revision=f"{version}-deleted" if is_gone else version,
-            revised_at=max(_when(version), datetime.now(UTC)) if is_gone else _when(version),
-            occurred_at=_when(ts),
+            revised_at=max(when(version), datetime.now(UTC)) if is_gone else when(version),
+            occurred_at=when(ts),
             title=next(filter(None, map(str.strip, text.split("\n"))), "A message without text"),
             body=text or None,
             url=link if thread == ts else f"{link}?thread_ts={thread}&cid={channel}",
             status=Status.DELETED if is_gone else Status.INFORMATION,
             classification=Classification.INTERNAL if is_open else Classification.RESTRICTED,
-            author=_author(message, names["people"]),
+            author=author_of(message, names["people"]),
             labels=(place,),
             attributes={"channel": place, "channel_id": channel, "user_id": message.get("user")},
             thread=f"{channel}/{thread}",
         )
-
-
-def _text(message: State, people: State) -> str:
-    def said(link: re.Match[str]) -> str:
-        sign, target, label = link.groups()
-        if sign == "@":
-            return f"@{label or _name(people.get(target, {}), target)}"
-        if sign:  # "#": a channel, "!": @here, a group of users, a date
-            return f"#{label or target}" if sign == "#" else label or f"@{target.partition('^')[0]}"
-        return f"{label} ({target})" if label and label not in target else target
-
-    parts = [*(message.get("attachments") or ()), *(message.get("files") or ())]
-    shown = (part.get("fallback") or part.get("name") or "" for part in parts)
-    return html.unescape(_LINK.sub(said, message.get("text") or "\n".join(shown))).strip()
-
-
-def _author(message: State, people: State) -> PersonRef | None:
-    handle = message.get("user") or message.get("bot_id") or ""
-    person = people.get(handle) or message.get("user_profile") or message.get("bot_profile") or {}
-    name, email = _name(person | message, handle), (person.get("profile") or {}).get("email")
-    return PersonRef(name=name[:300], email=email or None, handle=handle) if handle else None
-
-
-def _name(person: State, otherwise: Any) -> str:
-    told = person | (person.get("profile") or {})
-    return str(next(filter(None, map(told.get, ("username", "real_name", "name"))), otherwise))
-
-
-def _ts_of(message: Any) -> str:
-    ts = message.get("ts") if isinstance(message, dict) else None
-    return ts if isinstance(ts, str) and _TS.fullmatch(ts) else ""
-
-
-def _ts(time: datetime | timedelta) -> Decimal:
-    """Count the seconds exactly: a float would lose the digits that tell messages apart."""
-    since = time - _EPOCH if isinstance(time, datetime) else time
-    return Decimal(since // timedelta(microseconds=1)) / 1_000_000
-
-
-def _when(ts: str) -> datetime:
-    return _EPOCH + timedelta(microseconds=int(Decimal(ts) * 1_000_000))
 
 
 async def _pages(api: Api, method: str, **params: Any) -> AsyncIterator[State]:
