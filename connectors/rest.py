@@ -54,7 +54,7 @@ class Rest(Connector):
     kinds: ClassVar[frozenset[str]] = MAPPED_KINDS
 
     sign_in: ClassVar[str] = (
-        "As the API wants it: a bearer token, a user and a password, or a key in a header."
+        "As the API wants it: a bearer token, a user and a password, a key in a header, or OAuth2."
     )
     limits: ClassVar[str] = (
         "`per_minute` requests; a 429 is waited out. What an API tells of deletions depends on it."

@@ -93,7 +93,7 @@ def _holds_secret(kind: Any) -> bool:
 
 
 def _in_texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    """Look for secrets in what is no secret as a whole: in addresses and in headers."""
+    """Look for secrets in what is no secret as a whole: in addresses, headers, parameters."""
     match value:
         case dict():
             for key, part in value.items():
@@ -104,6 +104,8 @@ def _in_texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         case str():
             yield from ((path, what) for what in _in_address(value))
             if path[-2:-1] == ("headers",) and SIGNS_IN.search(path[-1]) and _is_literal(value):
+                yield path, "a secret"
+            if path[-2:-1] == ("params",) and _NAME.fullmatch(path[-1]) and _is_literal(value):
                 yield path, "a secret"
 
 

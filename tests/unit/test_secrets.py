@@ -15,6 +15,7 @@ from hub.toml import read_tables
 SECRET = "hunter2hunter2"
 DESK = '[sources.help-desk]\nconnector = "zendesk"\nurl = "https://a.example"\n'
 BOT = '[endpoints.bot]\nrole = "sales"\nurl = "https://b.example"\nsecret = "${BOT}"\n'
+LIST = '[sources.list]\nconnector = "rest"\nurl = "https://a.example"\n'
 NEWS = '[sources.news]\nconnector = "rss"\n'
 
 WRITTEN_OUT = [
@@ -27,6 +28,10 @@ WRITTEN_OUT = [
     (f'{NEWS}url = "https://a.example/feed?page=1&token={SECRET}"', "the token of an address"),
     (f'{NEWS}url = "https://a.example/feed?key={SECRET}"', "the key of an address"),
     (f'{NEWS}api_key = "{SECRET}"', "news.api_key: a secret"),
+    (f'{LIST}auth = {{bearer = "{SECRET}"}}', "sources.list.auth.bearer: a secret"),
+    (f'{LIST}[sources.list.auth]\nclient_secret = "{SECRET}"', "list.auth.client_secret: a sec"),
+    (f'{LIST}[sources.list.headers]\nX-Token = "{SECRET}"', "list.headers.X-Token: a secret"),
+    (f'{LIST}streams.a.params.api_key = "{SECRET}"', "list.streams.a.params.api_key: a secret"),
     (f'[sources.deep]\nconnector = "deep"\nways = [{{pass = "{SECRET}"}}]', "deep.ways.pass"),
     (f'[sources.deep]\nconnector = "deep"\nkeys = {{a = "${{A}}", b = "{SECRET}"}}', "deep.keys.b"),
     (f'[sources.deep]\nconnector = "deep"\nmore = ["${{A}}", "{SECRET}"]', "deep.more"),
@@ -38,6 +43,7 @@ FINE = [
     f'{NEWS}url = "https://me:${{WORD}}@a.example/feed?token=${{TOKEN}}&sort_key=date"',
     f'{NEWS}url = "https://me@a.example/feed"\nkind_by_category = {{token = "team.post"}}',
     '[sources.deep]\nconnector = "deep"\nways = [{pass = "${A}", user = "me"}]',
+    f'{LIST}auth = {{bearer = "${{A}}"}}\nstreams.a.params = {{key = "${{B}}", sort_key = "a"}}',
     "sources = 3\nendpoints = [1]",
     "[sources]\nnews = 3",
     '[sources.x]\nconnector = "nobody knows it"\ntoken = "anything"',
