@@ -29,6 +29,7 @@ from hub.connector.configured import (
     Paging,
     Refusal,
     WayIn,
+    link_on,
 )
 from hub.connector.cursors import (
     Batch,
@@ -175,6 +176,7 @@ __all__ = [
     "WayIn",
     "is_secret",
     "line",
+    "link_on",
     "now",
     "plain",
     "read_heading",

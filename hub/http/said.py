@@ -13,7 +13,16 @@ EXCERPT = 200
 Clean: TypeAlias = Callable[[str], str]
 """Takes the secrets out of a text: vendors quote the token that they refuse."""
 
-_SPEAKING = ("message", "error_description", "detail", "description", "title", "error", "errors")
+_SPEAKING = (
+    "message",
+    "error_description",
+    "detail",
+    "description",
+    "title",
+    "value",
+    "error",
+    "errors",
+)
 _CODES = ("error", "errorCode", "errcode", "code", "type", "reason", "category", "errorType")
 _INNER = ("error", "errors", "parameters")
 # https://developers.hubspot.com/docs/api/usage-details: which of its limits is reached; that of

@@ -1,16 +1,12 @@
 """Lists of every shape are read by configuration alone, page by page, each change once."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from connectors.rest import Rest
 from connectors.twins.rest import Twin
@@ -25,6 +21,7 @@ from hub.connector import (
     Status,
 )
 from hub.http import Clients
+from tests.connectors.answering import Server
 from tests.connectors.polling import Poller, polling
 from tests.servers import serve
 
@@ -206,25 +203,6 @@ async def test_a_wrong_token_stops_the_source_and_is_not_repeated() -> None:
 
 
 # Below, a server answers what a test gives it: shapes that a tracker would not have at once.
-
-
-class Server:
-    """Answers each request with what comes next, and keeps what it was asked."""
-
-    def __init__(self, *answers: Any) -> None:
-        self.answers = list(answers)
-        self.asked: list[Request] = []
-        self.bodies: list[Any] = []
-        self.app = Starlette(routes=[Route("/{rest:path}", self._answer, methods=["GET", "POST"])])
-
-    async def _answer(self, request: Request) -> Response:
-        self.asked.append(request)
-        body = await request.body()
-        self.bodies.append(json.loads(body) if body.startswith(b"{") else None)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Response):
-            return answer
-        return JSONResponse(answer)
 
 
 async def read(server: Server, stream: Mapping[str, Any], **settings: Any) -> Poller:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hub.connector.api import Api
+from hub.connector.configured.links import link_on
 from hub.connector.configured.paging import ByLink, ByNextUrl, Paging, Reply, Turn
 from hub.connector.paths import JsonPath, Path
 from hub.errors import SourceError, SourceMisbehaved
@@ -33,13 +34,10 @@ class Listed:
     def link(self, address: str) -> str:
         """Make a whole address of it, to be kept in a cursor.
 
-        It lacks what each request says anyway, which may be a key. One that leads to another host
-        would be refused at each poll to come: it is refused here, before it is kept.
+        It lacks what each request says anyway, which may be a key.
         """
         ours = {(name, str(value)) for name, value in _pairs(self.ours)}
-        here, parts = urlsplit(self.reply.url), urlsplit(urljoin(self.reply.url, address))
-        if (parts.scheme, parts.netloc) != (here.scheme, here.netloc):
-            raise SourceMisbehaved(f"{here.hostname}: next page on another host, {parts.hostname}")
+        parts = urlsplit(link_on(self.reply.url, address))
         pairs = parse_qsl(parts.query, keep_blank_values=True)
         return parts._replace(query=urlencode([one for one in pairs if one not in ours])).geturl()
 
