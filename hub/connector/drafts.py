@@ -1,11 +1,13 @@
 """What a connector gives: drafts of signals, a page at a time, each page with its cursor."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from hub.connector.clock import now
 from hub.errors import BadRecord
 from hub.kinds import Department, Kind, Severity
 from hub.signals import Classification, Json, Status
@@ -57,6 +59,26 @@ class Draft(BaseModel):
     labels: tuple[str, ...] = ()
     attributes: dict[str, Json] = Field(default_factory=dict)
     thread: str | None = None
+
+    def by_content(self) -> Self:
+        """Name the revision by its second and what it says, for a vendor that tells only seconds.
+
+        Two changes within one second are then two revisions, and the same one read twice is one,
+        whether it was polled or pushed. What only one of both ways tells belongs in `attributes`.
+        """
+        said = self.model_dump_json(
+            exclude={"revision", "revised_at", "occurred_at", "author", "url", "attributes"}
+        )
+        digest = hashlib.sha256(said.encode()).hexdigest()[:12]
+        return self.model_copy(update={"revision": f"{self.revised_at:%Y%m%dT%H%M%SZ}/{digest}"})
+
+    def deleted(self, title: str) -> "Draft":
+        """Say that the record is gone, and repeat nothing of what it said."""
+        kept = self.model_dump(
+            include={"kind", "external_id", "occurred_at", "classification", "thread"}
+        )
+        gone = {"revision": "deleted", "revised_at": now(), "status": Status.DELETED}
+        return Draft(**kept, **gone, title=title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -455,7 +455,7 @@ def test_an_event_log_is_read_span_by_span(
     cap = max(size, 3) if capped else None
 
     async def ask(since: datetime, until: datetime, place: Json) -> Batch:
-        assert until - since <= timedelta(days=1)
+        assert until - since <= timedelta(days=1) + family.lag
         due = sorted((one for one in events if since <= one["at"] <= until), key=changed)
         start = place if isinstance(place, int) else 0
         assert cap is None or start < cap, "the vendor refuses to page further"
@@ -480,6 +480,24 @@ def test_an_event_log_is_read_span_by_span(
 
     asyncio.run(run())
     assert set(poll.seen) == {str(one["id"]) for one in events}
+
+
+async def test_a_first_sync_ends_with_no_short_span_after_which_late_events_were_lost() -> None:
+    began = datetime.now(UTC) - timedelta(days=3)
+    spans: list[timedelta] = []
+    events: list[Record] = [{"id": 1, "version": 1, "at": began + timedelta(days=2, hours=23.9)}]
+
+    async def ask(since: datetime, until: datetime, _: Json) -> Batch:
+        spans.append(until - since)
+        return Batch([one for one in events if since <= one["at"] <= until])
+
+    family = EventLog(span=timedelta(days=1))
+    poll = Poll(lambda cursor: family.pages(cursor, ask, changed, read=draft, since=began))
+    await poll.poll()
+    assert min(spans) >= timedelta(days=1)
+    events.append({"id": 2, "version": 1, "at": events[0]["at"]})
+    await poll.poll()
+    assert set(poll.seen) == {"1", "2"}
 
 
 async def test_a_snapshot_tells_what_is_new_what_changed_and_what_is_gone_once() -> None:

@@ -50,7 +50,8 @@ class EventLog:
         resumed = place is not None  # by an earlier poll, and perhaps long ago
         restarts = whole(cursor.get("restarts"))  # tells a page read again from one that stands
         while True:
-            end = end or min(begin + self.span, until)
+            # No short rest: the next poll begins where the last span did, and events come late.
+            end = end or (until if until - begin <= self.span + self.lag else begin + self.span)
             try:
                 batch = await ask(begin, end, place)
             except SourceMisbehaved as error:

@@ -67,7 +67,8 @@ class ModifiedSince:
                 restarts += 1
                 continue
             resumed = False
-            newest = latest(newest, times(batch.records, changed))
+            found = times(batch.records, changed)
+            newest, furthest = latest(newest, found), max(found, default=None)
             given += len(batch.records)
             at_cap = self.cap is not None and given >= self.cap
             if batch.next is None and not at_cap:
@@ -76,8 +77,9 @@ class ModifiedSince:
                 end: Cursor = {"since": word(begin)} if begin else {}
                 yield Page.read(batch.records, read, end)
                 return
-            if (at_cap or self.moving) and newest and (window is None or newest > window):
-                window, place, given = newest, None, 0
+            if (at_cap or self.moving) and furthest and (window is None or furthest > window):
+                # Within this walk also a time to come: the vendor's clock may be ahead of ours.
+                window, place, given = furthest, None, 0
             elif at_cap:
                 raise SourceMisbehaved(
                     f"{given} records changed at {word(window)}, and the rest cannot be asked for"
