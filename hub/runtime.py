@@ -66,8 +66,8 @@ async def open_runtime(
         await require_current(store)
 
         def accept_all(config: Config) -> None:
-            for source in config.sources.values():
-                clients.check(source.connector.endpoint(), source.name)
+            for name in config.polled:
+                clients.check(config.sources[name].connector.endpoint(), name)
             accept(config)
 
         if config is None:

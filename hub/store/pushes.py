@@ -15,6 +15,7 @@ from sqlmodel import col
 from hub.connector import Pushed
 from hub.signals import new_id
 from hub.store.clock import clock
+from hub.store.columns import among
 from hub.store.identities import insert_new
 from hub.store.tables import PushRecordRow, PushRow, table
 
@@ -91,7 +92,7 @@ async def claim_pushes(
         .where(
             _WAITS,
             _PUSHES.c.due_at <= at,
-            _PUSHES.c.source.in_(sources),
+            among(_PUSHES.c.source, sources),
             or_(_PUSHES.c.lease_until.is_(None), _PUSHES.c.lease_until < at),
         )
         .order_by(_PUSHES.c.due_at, _PUSHES.c.id)
@@ -115,7 +116,7 @@ async def next_push_in(connection: AsyncConnection, sources: Sequence[str]) -> t
     )
     first: datetime | None = await connection.scalar(
         select(func.min(at, type_=_PUSHES.c.due_at.type)).where(
-            _WAITS, _PUSHES.c.source.in_(sources)
+            _WAITS, among(_PUSHES.c.source, sources)
         )
     )
     return None if first is None else first - await clock(connection)
@@ -201,7 +202,7 @@ async def waiting_pushes(
     oldest = func.min(_PUSHES.c.received_at, type_=_PUSHES.c.received_at.type)
     rows = await connection.execute(
         select(_PUSHES.c.source, oldest.label("since"))
-        .where(_WAITS, _PUSHES.c.source.in_(sources))
+        .where(_WAITS, among(_PUSHES.c.source, sources))
         .group_by(_PUSHES.c.source)
     )
     return {row.source: row.since for row in rows}

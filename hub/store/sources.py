@@ -13,6 +13,7 @@ from sqlmodel import col
 from hub.access import Condition
 from hub.signals import new_id
 from hub.store.clock import clock
+from hub.store.columns import among
 from hub.store.tables import QuarantineRow, SignalRow, SourceRow, table
 from hub.store.visible import compile_condition
 
@@ -59,7 +60,7 @@ async def claim_due(
     due = (
         select(_SOURCES.c.name)
         .where(
-            _SOURCES.c.name.in_(names),
+            among(_SOURCES.c.name, names),
             _SOURCES.c.next_poll_at <= at,
             _SOURCES.c.state.not_in([State.PAUSED, State.REMOVED]),
             free,
@@ -207,7 +208,7 @@ async def next_poll_in(connection: AsyncConnection, names: list[str]) -> timedel
     )
     first: datetime | None = await connection.scalar(
         select(func.min(at, type_=_SOURCES.c.next_poll_at.type)).where(
-            _SOURCES.c.name.in_(names),
+            among(_SOURCES.c.name, names),
             _SOURCES.c.state.not_in([State.PAUSED, State.REMOVED]),
         )
     )
@@ -228,7 +229,7 @@ async def counts(
     condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
     signals = await connection.execute(
         select(col(SignalRow.source), func.count().label("n"))
-        .where(col(SignalRow.source).in_(names), condition)
+        .where(among(col(SignalRow.source), names), condition)
         .group_by(col(SignalRow.source))
     )
     found = dict.fromkeys(names, (0, 0))
@@ -236,7 +237,7 @@ async def counts(
         found[row.source] = (row.n, 0)
     bad = await connection.execute(
         select(col(QuarantineRow.source), func.count().label("n"))
-        .where(col(QuarantineRow.source).in_(names))
+        .where(among(col(QuarantineRow.source), names))
         .group_by(col(QuarantineRow.source))
     )
     for row in bad:
