@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -111,9 +111,8 @@ class Inbox:
         return state
 
     async def _read(self, push: Push, source: SourceConfig, plan: CurrentPlan) -> PushState:
-        drafts, problem = _drafts(push, source)
-        bad = [] if problem is None else [Bad(problem, _raw(push.event), push.delivery)]
-        state = PushState.READ if problem is None else PushState.UNREADABLE
+        drafts, bad = _read(push, source)
+        state = PushState.UNREADABLE if bad else PushState.READ
         async with self.store.write() as connection:
             at = await clock(connection)
             reading = await _reading(connection, source)
@@ -123,7 +122,7 @@ class Inbox:
             done = await ingest_within(connection, reading, Page(drafts, {}, bad), plan(), at)
             await erase_pushes(connection, source.name, await _wordless(connection, source, ids))
             if isinstance(source.connector, Listener):
-                await heard_of(connection, source.name, problem, at)
+                await heard_of(connection, source.name, bad[0].reason if bad else None, at)
             # Last, as a poll saves its cursor: what another worker has read by now is undone.
             if not await settle_push(connection, push, state, at):
                 raise LeaseLost(f"another worker took over a push to {source.name}")
@@ -164,16 +163,24 @@ async def _wordless(connection: Connection, source: SourceConfig, ids: Iterable[
     ]
 
 
-def _drafts(push: Push, source: SourceConfig) -> tuple[Sequence[Draft], str | None]:
-    """Read a push; or say why it cannot be read."""
+def _read(push: Push, source: SourceConfig) -> tuple[list[Draft], list[Bad]]:
+    """Read a push: its drafts, and what of it cannot be read."""
     if push.attempt > TRIES:
-        return (), f"it was tried {TRIES} times in vain; the hub's log has more"
+        return _none_of(push, f"it was tried {TRIES} times in vain; the hub's log has more")
     try:
-        return source.connector.read(push.event), None
+        found = source.connector.read(push.event)
     except SourceError as error:
-        return (), str(error)
+        return _none_of(push, str(error))
     except Exception as error:  # noqa: BLE001 - whatever a connector stumbles over is a bad record
-        return (), why(error)
+        return _none_of(push, why(error))
+    return (
+        [one for one in found if isinstance(one, Draft)],
+        [one for one in found if isinstance(one, Bad)],
+    )
+
+
+def _none_of(push: Push, reason: str) -> tuple[list[Draft], list[Bad]]:
+    return [], [Bad(reason, _raw(push.event), push.delivery)]
 
 
 def _raw(event: Pushed) -> Any:

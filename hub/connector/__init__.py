@@ -62,6 +62,7 @@ from hub.connector.letters import Letter, read_heading, read_letter
 from hub.connector.mapping import MAPPED_KINDS, Fields
 from hub.connector.paths import Condition, Filter, JsonPath, Path
 from hub.connector.pushed import Accepted, Pushed, Reply, Verdict
+from hub.connector.schemes import SignedBy, body_of
 from hub.connector.signatures import (
     BasicAuth,
     BodyToken,
@@ -161,6 +162,7 @@ __all__ = [
     "Seen",
     "Severity",
     "SignIn",
+    "SignedBy",
     "Snapshot",
     "SourceError",
     "SourceMisbehaved",
@@ -174,6 +176,7 @@ __all__ = [
     "Value",
     "Verdict",
     "WayIn",
+    "body_of",
     "is_secret",
     "line",
     "link_on",
@@ -233,11 +236,12 @@ class Connector(BaseModel, ABC):
         del request
         raise TakesNoPushes(f"the connector {type(self).__name__} takes no pushes")
 
-    def read(self, event: Pushed) -> Sequence[Draft]:
+    def read(self, event: Pushed) -> Sequence[Any]:
         """Read a stored push, later and maybe twice: the same drafts as `pull` would give.
 
         The same external_id and revision for the same state of a record: so push and poll meet as
-        one signal. What it raises sets the push aside, for a person to look at.
+        one signal. What it raises sets the whole push aside, for a person to look at; of a push
+        with many records, each that cannot be read may be a Bad among the drafts.
         """
         del event
         raise NotImplementedError(f"{type(self).__name__} verifies pushes and cannot read them")

@@ -7,7 +7,7 @@ from typing import get_args
 
 from pydantic import SecretStr
 
-from hub.connector import Accepted, Page, Pushed, now
+from hub.connector import Accepted, Draft, Page, Pushed, now
 from hub.errors import PushRefused
 from hub.ingest import Reading, ingest
 from hub.signals import Status
@@ -65,7 +65,9 @@ async def _push(stage: Stage, number: int) -> int:
         raise Failed(f"it refuses what the vendor signed: {error}") from error
     expect(isinstance(verdict, Accepted), "it replies to news as to a challenge")
     _refuses_others(stage, request)
-    drafts = source.connector.read(replace(request, headers=_kept(request.headers)))
+    found = source.connector.read(replace(request, headers=_kept(request.headers)))
+    drafts = [one for one in found if isinstance(one, Draft)]
+    expect(len(drafts) == len(found), "a push that the vendor would send cannot be read whole")
     reading = Reading(stage.name, notify_after=(await stage.standing()).notify_after)
     done = await ingest(stage.house.store, reading, Page(drafts, {}), stage.house.plan)
     if isinstance(verdict, Accepted) and verdict.poll is not None:
