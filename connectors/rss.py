@@ -75,6 +75,7 @@ class Rss(Connector):
 
     kinds: ClassVar[frozenset[str]] = frozenset(kind for kind in KINDS if kind[:4] != "hub.")
     every: ClassVar[timedelta] = timedelta(minutes=5)
+    slowest: ClassVar[timedelta | None] = timedelta(hours=1)
 
     def endpoint(self) -> Endpoint:
         return Http(self.url)

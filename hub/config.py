@@ -28,13 +28,16 @@ HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
 TABLES = ("hub", "sources", "roles", "endpoints", "retention")
 SOURCE_KEYS = frozenset(
-    {"connector", "every", "notify_after", "classification", "department", "keep"}
+    {"connector", "every", "slowest", "notify_after", "classification", "department", "keep"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """One configured connector. `every` is its interval, `notify_after` where history ends."""
+    """One configured connector. `every` is its interval, `notify_after` where history ends.
+
+    `slowest`: how rarely it is asked while it brings nothing; None: always at its interval.
+    """
 
     name: str
     kind: str  # the connector's name
@@ -43,6 +46,7 @@ class SourceConfig:
     notify_after: datetime | None = None
     classification: Classification | None = None
     department: Department | None = None
+    slowest: timedelta | None = None
     keep: timedelta | None = None  # its signals; else what their kind or [retention] says
 
     @property
@@ -201,11 +205,18 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
         raise place.error((*path, "connector"), error.message, error.suggestion) from None
     rest = {key: value for key, value in table.items() if key not in SOURCE_KEYS}
     connector = _checked(kind, rest, path, place)
+    every = keys.every or kind.every
+    # Who says how often, is taken at their word: only they then say how rarely.
+    slowest = keys.slowest or (kind.slowest if keys.every is None else None)
+    if slowest is not None and slowest < every:
+        words = "it is asked no less often than that as it is"
+        raise place.error((*path, "slowest"), words, "Give more than `every`, or leave it out")
     return SourceConfig(
         name=name,
         kind=keys.connector,
         connector=connector,
-        every=keys.every or kind.every,
+        every=every,
+        slowest=slowest,
         notify_after=keys.notify_after,
         classification=keys.classification,
         department=keys.department,

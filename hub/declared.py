@@ -131,6 +131,7 @@ class RetentionTable(_Table):
 class SourceKeys(_Table):
     connector: str
     every: Annotated[Duration, Field(gt=timedelta(0))] | None = None
+    slowest: Annotated[Duration, Field(gt=timedelta(0))] | None = None
     notify_after: AwareDatetime | None = None
     classification: Level | None = None
     department: Department | None = None

@@ -39,6 +39,7 @@ from hub.jobs import Waker
 from hub.lease import LEASE, Held
 from hub.logs import about
 from hub.opening import opened
+from hub.pace import pace
 from hub.signals import Origin, Status
 from hub.store import Store
 from hub.store.clock import clock
@@ -208,8 +209,11 @@ def after_poll(
     """Say what a source's row becomes: its state, its words, and when it is asked again."""
     error = report.error
     if error is None:
-        wait = timedelta(0) if report.more else _spread(source.every)
+        brought = bool(report.signals or report.quarantined)
+        pause = pace(source, standing, at, brought=brought)
+        wait = timedelta(0) if report.more else _spread(pause)
         return {
+            **({"brought_at": at} if brought else {}),
             "state": State.OK,
             "failures": 0,
             "last_success_at": at,

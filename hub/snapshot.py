@@ -183,7 +183,9 @@ async def _judge_anew(store: Store, config: Config, plan: Plan) -> None:
 
 def fingerprint(source: SourceConfig) -> str:
     """Tell two configurations of a source apart without keeping its secrets."""
-    return _digest([source.kind, source.every, source.connector.model_dump()])
+    # Only where there is one: else every source of an older version would seem to have changed.
+    slowest = [source.slowest] if source.slowest else []
+    return _digest([source.kind, source.every, source.connector.model_dump(), *slowest])
 
 
 def _fingerprint(endpoint: EndpointConfig) -> str | None:

@@ -8,7 +8,7 @@ from hub.cli.terminal import AsJson, as_json, heading, say, span, table
 from hub.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hub.config import Config
+    from hub.config import Config, SourceConfig
     from hub.declared import EndpointConfig, Role
     from hub.settings import Settings
 
@@ -78,13 +78,18 @@ def _found(config: "Config") -> dict[str, Any]:
     }
 
 
+def _every(source: "SourceConfig") -> str:
+    slowest = f" to {span(source.slowest)}" if source.slowest else ""
+    return f"{span(source.every)}{slowest}"
+
+
 def _show(settings: "Settings", config: "Config") -> None:
     say(f"{settings.config} is good", "green")
     heading("Sources")
     if config.sources:
         table(
             ["name", "connector", "every"],
-            [[one.name, one.kind, span(one.every)] for one in config.sources.values()],
+            [[one.name, one.kind, _every(one)] for one in config.sources.values()],
         )
     else:
         say("none yet: `hub connectors list` names what can be read")

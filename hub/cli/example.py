@@ -30,6 +30,7 @@ _SOURCES = """\
 
 # Sources: one table each, under a name of your choice. Every source also takes
 #   every = "5m"                           how often to ask
+#   slowest = "1h"                         how rarely, while it brings nothing; else always `every`
 #   notify_after = 2026-01-01T00:00:00Z    what happened before is history: kept, never sent
 #   classification = "confidential"        public, internal, confidential or restricted
 #   department = "sales"                   else what each kind says

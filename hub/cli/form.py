@@ -49,6 +49,10 @@ COMMON = (
     Setting("connector", "text", True, False, None, "The connector's name."),
     Setting("every", "duration", False, False, None, "How often to ask: 30s, 5m, 2h or 1d."),
     Setting(
+        "slowest", "duration", False, False, None,
+        "How rarely to ask while it brings nothing; else always as often as `every` says.",
+    ),
+    Setting(
         "notify_after", "time", False, False, None,
         "What happened before is history: kept, never sent; else the source's first poll.",
     ),

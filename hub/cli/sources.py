@@ -11,7 +11,7 @@ from hub.errors import ConfigError
 
 if TYPE_CHECKING:
     from hub.settings import Settings
-    from hub.store.sources import State
+    from hub.store.sources import Standing, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class _Source:
     last_error_at: datetime | None
     next_poll_at: datetime | None
     last_push_at: datetime | None
+    asked_every_seconds: float | None  # as of late
+    brought_at: datetime | None
     failures: int
     signals: int
     quarantined: int
@@ -73,12 +75,21 @@ async def _read(settings: "Settings") -> list[_Source]:
             last_error_at=one.last_error_at,
             next_poll_at=one.next_poll_at,
             last_push_at=pushed.get(one.name),
+            asked_every_seconds=_asked_every(one),
+            brought_at=one.brought_at,
             failures=one.failures,
             signals=counted[one.name][0],
             quarantined=counted[one.name][1],
         )
         for one in rows
     ]
+
+
+def _asked_every(one: "Standing") -> float | None:
+    """Tell from a poll that went well how long after it the next one comes."""
+    if one.state != "ok" or one.next_poll_at is None or one.last_success_at is None:
+        return None
+    return max(0.0, round((one.next_poll_at - one.last_success_at).total_seconds(), 1))
 
 
 def _not_served_yet(settings: "Settings", served: list[str]) -> list[str]:
@@ -104,14 +115,19 @@ def _show(found: list[_Source]) -> None:
     def lag(one: _Source) -> str | None:
         return span(timedelta(seconds=one.lag_seconds)) if one.lag_seconds is not None else None
 
+    def every(one: _Source) -> str | None:
+        seconds = one.asked_every_seconds
+        return None if seconds is None else span(timedelta(seconds=seconds))
+
     def due(one: _Source) -> str:
         if one.next_poll_at is None:
             return "stopped" if one.state == "auth_failed" else "none: it listens"
         return f"in {span(one.next_poll_at - at)}" if one.next_poll_at > at else "now"
 
-    columns = ["name", "connector", "state", "lag", "next poll", "signals"]
+    columns = ["name", "connector", "state", "lag", "every", "next poll", "signals"]
     rows: list[list[object]] = [
-        [one.name, one.connector, one.state, lag(one), due(one), one.signals] for one in found
+        [one.name, one.connector, one.state, lag(one), every(one), due(one), one.signals]
+        for one in found
     ]
     # What is true of few sources has a column where it is true of one.
     more: dict[str, list[object]] = {
@@ -129,5 +145,5 @@ def _show(found: list[_Source]) -> None:
         columns,
         rows,
         numbers={"signals", "unread"},
-        whole={"name", "state", "lag", "next poll", "signals"},
+        whole={"name", "state", "lag", "every", "next poll", "signals"},
     )

@@ -205,6 +205,8 @@ class Connector(BaseModel, ABC):
     """What it can emit."""
     every: ClassVar[timedelta] = timedelta(minutes=1)
     """How often it is worth asking, unless hub.toml says otherwise."""
+    slowest: ClassVar[timedelta | None] = None
+    """How rarely it is asked while it brings nothing; None: always as often as `every` says."""
 
     # For people, in docs/connectors.md:
     sign_in: ClassVar[str] = ""

@@ -50,6 +50,8 @@ class Standing:
     last_success_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
+    brought_at: datetime | None = None
+    """When a poll last found something new."""
 
 
 async def claim_due(
@@ -262,4 +264,5 @@ def read_standing(row: Any) -> Standing:
         last_success_at=row.last_success_at,
         last_error=row.last_error,
         last_error_at=row.last_error_at,
+        brought_at=row.brought_at,
     )
