@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -35,6 +35,7 @@ from hub.connector import (
     SourceMisbehaved,
     Status,
     Token,
+    now,
     utc,
 )
 
@@ -115,7 +116,7 @@ class Alertmanager(Connector):
             if alert["fingerprint"]
         ]
         count = _whole(cursor.get("count")) + bool(changed or gone)
-        seen = datetime.now(UTC)
+        seen = now()
         page = Page.read(
             [*changed, *gone],
             lambda alert: self._draft(alert, count, seen),

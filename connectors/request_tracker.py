@@ -3,7 +3,7 @@
 import html
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ from hub.connector import (
     SecretStr,
     SourceMisbehaved,
     Status,
+    now,
     utc,
 )
 
@@ -182,7 +183,7 @@ class _Place(BaseModel):
 
     def take(self, rows: Sequence[_Row]) -> list[_Row]:
         """Note these rows and give those that are new."""
-        recent, known = datetime.now(UTC) - _SETTLING, set(self.read)
+        recent, known = now() - _SETTLING, set(self.read)
         for row in rows:
             if utc(row["Created"]) > recent:
                 break

@@ -11,7 +11,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parseaddr, parsedate_to_datetime
 from itertools import chain
 from textwrap import shorten
@@ -37,6 +37,7 @@ from hub.connector import (
     PersonRef,
     SourceMisbehaved,
     line,
+    now,
     plain,
     utc,
 )
@@ -92,7 +93,7 @@ class Rss(Connector):
             return
         tags = {"etag": answer.headers.get("etag"), "modified": answer.headers.get("last-modified")}
         after = {"feed": _hash(self.url.encode()), "digest": digest, **tags}
-        seen, (head, *items) = datetime.now(UTC), _read(answer)
+        seen, (head, *items) = now(), _read(answer)
         page = Page.read(reversed(items), lambda item: self._draft(item, head, seen), after)
         yield replace(page, drafts=sorted(page.drafts, key=lambda draft: draft.occurred_at))
 

@@ -1,7 +1,7 @@
 """Zendesk: tickets as they change, with who asked and for which customer."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 from zlib import crc32
 
@@ -26,6 +26,7 @@ from hub.connector import (
     Severity,
     SourceMisbehaved,
     Status,
+    now,
     utc,
 )
 
@@ -38,6 +39,8 @@ _SIGNED = Hmac(
     signed="{timestamp}{body}",
     timestamp="X-Zendesk-Webhook-Signature-Timestamp",
 )
+_FORGOTTEN = frozenset({400, 404, 410, 422})
+"""How a cursor is refused that is kept no longer: then everything is read once more."""
 _SEVERITY = {
     "urgent": Severity.CRITICAL,
     "high": Severity.HIGH,
@@ -85,9 +88,16 @@ class Zendesk(Connector):
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         # https://developer.zendesk.com/documentation/ticketing/managing-tickets/using-the-incremental-export-api/#cursor-based-incremental-exports
         where: dict[str, Any] = dict(cursor) or {"start_time": self._start_time()}
-        more = True
+        more, resumed = True, bool(cursor)
         while more:
-            body = await api.get(_EXPORT, **where, include="users,organizations", per_page=500)
+            try:
+                body = await api.get(_EXPORT, **where, include="users,organizations", per_page=500)
+            except SourceMisbehaved as error:
+                if not resumed or error.status not in _FORGOTTEN:
+                    raise
+                where, resumed = {"start_time": self._start_time()}, False
+                continue
+            resumed = False
             try:
                 page, more = _Export(body, self.escalation_tags), not body["end_of_stream"]
                 # Where nothing follows `start_time` there is no cursor yet: ask the same again.
@@ -113,7 +123,7 @@ class Zendesk(Connector):
 
     def _start_time(self) -> int:
         """Begin at `since`; Zendesk refuses a time within the last minute."""
-        latest = datetime.now(UTC) - timedelta(seconds=61)
+        latest = now() - timedelta(seconds=61)
         return int(min(self.since, latest).timestamp()) if self.since else 0
 
 

@@ -1,6 +1,7 @@
 """HubSpot: deals as they move, and leads as they come in."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, TypeAlias
@@ -132,7 +133,7 @@ async def _stages(api: Api) -> _Stages:
     # https://developers.hubspot.com/docs/api-reference/latest/crm/pipelines/guide
     stages: _Stages = {}
     for pipeline in read_list(await api.get("/crm/v3/pipelines/deals"))[0]:
-        for stage in pipeline["stages"]:
+        for stage in pipeline.get("stages") or ():
             about = stage.get("metadata") or {}
             ends = {"1.0": _WON, "0.0": _LOST} if about.get("isClosed") != "false" else {}
             outcome = ends.get(str(about.get("probability")))
@@ -149,7 +150,7 @@ async def _owners(api: Api) -> dict[str, PersonRef | None]:
             await api.get("/crm/v3/owners", limit=500, after=after or None)
         )
         for one in found:
-            owners[str(one["id"])] = _person(*map(one.get, ("firstName", "lastName", "email")))
+            owners[str(one.get("id"))] = _person(*map(one.get, ("firstName", "lastName", "email")))
         if following == after:
             raise SourceMisbehaved("HubSpot's list of owners does not end")
         after = following
@@ -165,15 +166,16 @@ async def _companies(api: Api, deals: Sequence[Any]) -> dict[str, Mapping[str, A
     if ids := [{"id": stamp[1]} for deal in deals if (stamp := stamp_of(deal))]:
         path = "/crm/v4/associations/deals/companies/batch/read"
         for link in read_list(await api.post(path, {"inputs": ids}))[0]:
-            # A deal without a company is missing here; of several the first need not be primary.
-            if to := max(link["to"], key=_is_primary, default=None):
-                company_of[str(link["from"]["id"])] = str(to["toObjectId"])
+            with suppress(LookupError, TypeError):  # of an odd link, the deal has no company
+                # A deal without one is missing here; of several the first need not be primary.
+                if to := max(link["to"], key=_is_primary, default=None):
+                    company_of[str(link["from"]["id"])] = str(to["toObjectId"])
     if not company_of:
         return {}
     ids = [{"id": company} for company in sorted({*company_of.values()})]
     asked = {"inputs": ids, "properties": ["name", "domain"], "propertiesWithHistory": []}
     found, _ = read_list(await api.post("/crm/v3/objects/companies/batch/read", asked))
-    about = {str(one["id"]): one["properties"] for one in found}
+    about = {str(one.get("id")): one.get("properties") or {} for one in found}
     return {deal: about.get(company, {}) for deal, company in company_of.items()}
 
 

@@ -8,7 +8,7 @@ https://docs.slack.dev/reference/methods/conversations.history (and .replies)
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from copy import deepcopy
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -36,6 +36,7 @@ from hub.connector import (
     SourceMisbehaved,
     Status,
     Verdict,
+    now,
 )
 
 _PAGE = 200  # what Slack recommends; how many come is for Slack to say
@@ -130,7 +131,8 @@ class Slack(Connector):
         if any(name not in known and not _ID.fullmatch(name) for name in wanted):
             types = "public_channel,private_channel"
             async for body in _pages(api, "conversations.list", types=types):
-                found = {channel.get("name"): channel["id"] for channel in body["channels"]}
+                listed = [one for one in body["channels"] if one.get("id")]
+                found = {channel.get("name"): channel["id"] for channel in listed}
                 known |= {name: found[name] for name in wanted if name in found.keys() - known}
         # A name once found stays with its channel; of one that is not found Slack says so.
         return {name: known.get(name, name) for name in wanted}
@@ -169,14 +171,14 @@ class Slack(Connector):
 
     def _window(self, mine: State) -> State:
         """Begin a walk: as far as edits are looked for, at times as far as replies are."""
-        now, oldest, deep = datetime.now(UTC), Decimal(mine["from"]), mine["deep"]
-        if now - datetime.fromisoformat(deep) >= self.threads_every:
+        today, oldest, deep = now(), Decimal(mine["from"]), mine["deep"]
+        if today - datetime.fromisoformat(deep) >= self.threads_every:
             oldest = min(oldest, Decimal(mine["top"]) - ts_at(self.threads))
-            deep = now.isoformat()
+            deep = today.isoformat()
         oldest = max(oldest, ts_at(self.since or EPOCH))
         lost = [ts for ts in mine["threads"] if Decimal(ts) > oldest]  # until they are seen again
         # `latest` always: without, the method's predecessor gave the messages closest to `oldest`.
-        ends = {"oldest": f"{oldest:.6f}", "latest": f"{ts_at(now + timedelta(minutes=1)):.6f}"}
+        ends = {"oldest": f"{oldest:.6f}", "latest": f"{ts_at(today + timedelta(minutes=1)):.6f}"}
         walk = {"top": mine["top"], "seen": {}, "todo": {}, "lost": lost, "end": False}
         return ends | walk | {"deep": deep}
 
@@ -203,17 +205,17 @@ class Slack(Connector):
         young = Decimal(window["top"]) - ts_at(self.look_back)
         for message in filter(ts_of, messages):
             last = ts_of({"ts": message.get("latest_reply")})
-            now = [last, message.get("reply_count") or 0]
+            replies = [last, message.get("reply_count") or 0]
             # An edited reply changes neither: look again, though not at each poll.
             again = window["deep"] != mine["deep"] and last and Decimal(last) > young
-            if again or now != mine["threads"].get(message["ts"], ["", 0]):
-                changed[message["ts"]] = now
+            if again or replies != mine["threads"].get(message["ts"], ["", 0]):
+                changed[message["ts"]] = replies
         return changed
 
     async def _threads(self, api: Api, channel: str, mine: State) -> AsyncIterator[list[Any]]:
         todo = mine["window"]["todo"]
         watched = Decimal(mine["window"]["top"]) - ts_at(self.threads)
-        for parent, now in list(todo.items()):
+        for parent, replies in list(todo.items()):
             oldest = min(mine["threads"].get(parent, [""])[0] or parent, mine["from"], key=Decimal)
             where, fresh = {"channel": channel, "ts": parent, "oldest": oldest}, list[Any]()
             async for body in _pages(api, "conversations.replies", **where):
@@ -221,7 +223,7 @@ class Slack(Connector):
                 fresh += self._sift(mine, (one for one in messages if ts_of(one) != parent), "0")
             gone = [ts for ts, mark in mine["known"].items() if mark[2] == parent]
             fresh += [{"ts": ts, "was": mine["known"].pop(ts)} for ts in gone]
-            mine["threads"] |= {parent: now} if Decimal(parent) > watched else {}
+            mine["threads"] |= {parent: replies} if Decimal(parent) > watched else {}
             del todo[parent]
             if fresh:
                 yield fresh
@@ -254,7 +256,7 @@ class Slack(Connector):
             kind=kind,
             external_id=f"{channel}/{ts}",
             revision=f"{version}-deleted" if is_gone else version,
-            revised_at=max(when(version), datetime.now(UTC)) if is_gone else when(version),
+            revised_at=max(when(version), now()) if is_gone else when(version),
             occurred_at=when(ts),
             title=next(filter(None, map(str.strip, text.split("\n"))), "A message without text"),
             body=text or None,

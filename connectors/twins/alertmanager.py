@@ -17,7 +17,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, moment
+from connectors.twins import Allowed, Call, Excuse, Fault, moment
+
+_API = "https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml"
 
 RESOLVE_TIMEOUT = timedelta(minutes=5)
 """What an alert gets that says nothing of its end.
@@ -60,6 +62,10 @@ class Alert:
 
 class Twin(twins.Twin):
     connector: ClassVar[str] = "alertmanager"
+    excused: ClassVar[Mapping[Fault, Excuse]] = {
+        Fault.EMPTY_PAGE: Excuse("one answer holds every alert: there are no pages", _API),
+        Fault.CURSOR_EXPIRED: Excuse("nothing is asked for by a cursor", _API),
+    }
 
     def __init__(self, *, token: str = "", user: str = "", password: str = "") -> None:
         self.signing_secret = "the-token-of-the-twins-receiver"  # noqa: S105 - opens only this twin
@@ -184,7 +190,7 @@ class Twin(twins.Twin):
         silenced = [
             name for name, matchers in self.silences.items() if _match_all(matchers, alert.labels)
         ]
-        ends = datetime.now(UTC) + RESOLVE_TIMEOUT if alert.is_repeated else alert.ends
+        ends = self.now() + RESOLVE_TIMEOUT if alert.is_repeated else alert.ends
         return {
             "annotations": dict(alert.annotations),
             "endsAt": _text(ends),
@@ -205,7 +211,7 @@ class Twin(twins.Twin):
 
     async def _list(self, request: Request) -> Response:
         asked = request.query_params
-        now = datetime.now(UTC)
+        now = self.now()
         matchers = [_matcher(text) for text in asked.getlist("filter")]
         # The expression has to match the whole name:
         # https://github.com/prometheus/alertmanager/blob/main/api/v2/api.go
@@ -225,7 +231,7 @@ class Twin(twins.Twin):
         return JSONResponse(sorted(found, key=lambda shown: shown["fingerprint"]))
 
     async def _post(self, request: Request) -> Response:
-        now = datetime.now(UTC)
+        now = self.now()
         for posted in json.loads(await request.body()):
             labels = {name: value for name, value in posted["labels"].items() if value}
             if not labels:

@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, moment
+from connectors.twins import Allowed, Check, No, moment
 
 _CLIENT = "/_matrix/client/v3"
 _ACCOUNT = "@hub:matrix.example"
@@ -72,6 +73,8 @@ class Twin(twins.Twin):
         self.redactions: dict[str, Event] = {}
         self.epoch = 1
         """Part of every token; with another one the server knows none of the old."""
+        self._said: dict[int, str] = {}
+        self._blank = False
 
     def table(self) -> tuple[Allowed, ...]:
         sync: dict[str, Check] = {
@@ -97,6 +100,32 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"url": url, "token": self.token}
+
+    def create(self, number: int, at: datetime) -> str:
+        said = self.emit({"text": f"Message {number}", "at": at.isoformat()})
+        self._said[number] = said["event_id"]
+        return self._said[number]
+
+    def edit(self, number: int, at: datetime) -> None:
+        said = {"edit": self._said[number], "text": f"Written anew at {at}"}
+        self.emit(said | {"at": at.isoformat()})
+
+    def delete(self, number: int, at: datetime) -> None:
+        self.emit({"redact": self._said[number], "at": at.isoformat()})
+
+    def blank(self) -> None:
+        self._blank = True
+
+    def forget(self) -> None:
+        self.epoch += 1
+
+    def denied(self) -> No:
+        return No(401, {"errcode": "M_UNKNOWN_TOKEN", "error": "Token has expired"})
+
+    def limited(self, seconds: int) -> No:
+        # https://spec.matrix.org/v1.16/client-server-api/#rate-limiting
+        body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests"}
+        return No(429, body, {"retry-after": str(seconds)})
 
     def refuse(self, request: Request) -> Response | None:
         if request.headers.get("authorization") == f"Bearer {self.token}":
@@ -184,7 +213,7 @@ class Twin(twins.Twin):
         fresh, timeline = room.joined > since, asked.get("timeline", {})
         news = self._between(room, 0 if fresh else since, len(self.stream))
         found = [event for event in news if _passes(event, timeline)]
-        shown = found[-timeline.get("limit", 10) :]
+        shown = found[-min(timeline.get("limit", 10), self.page) :]
         if not fresh and not news:
             return None
         first = self._number(shown[0]) if shown else len(self.stream) + 1
@@ -212,10 +241,13 @@ class Twin(twins.Twin):
             return _error(400, "M_UNKNOWN", "'from' parameter is invalid")
         wanted = json.loads(asked.get("filter", "{}"))
         found = [event for event in self._between(room, end, start) if _passes(event, wanted)]
-        chunk = found[::-1][: int(asked.get("limit", 10))]
+        chunk = found[::-1][: min(int(asked.get("limit", 10)), self.page)]
         body: dict[str, Any] = {"start": asked["from"], "chunk": [*map(self._served, chunk)]}
         body["state"] = self._writers(room, chunk)
-        if chunk:  # as Synapse: only a page without events is known to be the last
+        if self._blank and chunk:
+            self._blank, body["chunk"], body["state"] = False, [], []
+            body["end"] = f"{asked['from']}~"
+        elif chunk:  # as Synapse: only a page without events is known to be the last
             body["end"] = self._token(self._number(chunk[-1]) - 1)
         return JSONResponse(body)
 
@@ -260,7 +292,7 @@ class Twin(twins.Twin):
         return f"s{place}_{self.epoch}"
 
     def _place(self, token: str) -> int | None:
-        found = re.fullmatch(r"s(\d+)_(\d+)", token)
+        found = re.fullmatch(r"s(\d+)_(\d+)~?", token)
         return int(found[1]) if found and int(found[2]) == self.epoch else None
 
 

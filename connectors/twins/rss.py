@@ -13,13 +13,16 @@ from email.utils import format_datetime, parsedate_to_datetime
 from html import escape
 from itertools import count
 from typing import Any, ClassVar
+from xml.etree.ElementTree import Element, SubElement
 
+from defusedxml.ElementTree import fromstring, tostring  # type: ignore[import-untyped]  # has none
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, moment
+from connectors.twins import Allowed, Excuse, Fault, moment
 
+_RSS = "https://www.rssboard.org/rss-specification#ltchannelgtSubelements"
 _NEWS = (
     ("Acme opens an office in Lisbon", "Forty people will work there by the end of the year."),
     ("What Acme's new release means for small shops", "We tried it for a week."),
@@ -44,12 +47,19 @@ class Twin(twins.Twin):
     """A site that shows so many of its articles in its feeds."""
 
     connector: ClassVar[str] = "rss"
+    excused: ClassVar[Mapping[Fault, Excuse]] = {
+        Fault.EMPTY_PAGE: Excuse("a feed is one document: there are no pages", _RSS),
+        Fault.GONE: Excuse(
+            "a feed shows the newest items: one that is no longer in it need not be gone", _RSS
+        ),
+    }
 
     def __init__(self, *, name: str = "The Daily Post", shown: int = 20) -> None:
         super().__init__()
         self.name, self.shown = name, shown
         self.articles: dict[str, Article] = {}
         self._numbers = count(1)
+        self._forgotten = 0
 
     def table(self) -> tuple[Allowed, ...]:
         # The addresses that WordPress gives its feeds.
@@ -61,6 +71,28 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         return {"url": f"{url}/feed/"}
+
+    def create(self, number: int, at: datetime) -> str:
+        guid = f"article-{number}"
+        return str(self.emit({"guid": guid, "at": at.isoformat()})["guid"])
+
+    def edit(self, number: int, at: datetime) -> None:
+        title = f"Written anew at {at}"
+        self.emit({"guid": f"article-{number}", "title": title, "at": at.isoformat()})
+
+    def forget(self) -> None:
+        """Give every document another tag and date, as a server does that was set up anew."""
+        self._forgotten += 1
+
+    def strange(self, content_type: str, body: bytes, turn: int | None) -> bytes:
+        """Give each item an element that nobody knows, and take another away."""
+        del content_type
+        root: Element = fromstring(body)
+        for position, item in enumerate(root.iter("item")):
+            if turn is not None and len(item):
+                item.remove(item[(position + turn) % len(item)])
+            SubElement(item, "{https://vendor.example/new}field").text = "?"
+        return bytes(tostring(root, encoding="utf-8"))
 
     def emit(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Publish an article; one whose `guid` is known is edited, or taken down by `delete`."""
@@ -152,7 +184,8 @@ class Twin(twins.Twin):
         self, request: Request, articles: list[Article], text: str, kind: str
     ) -> Response:
         body = text.encode()
-        etag, changed = f'"{hashlib.sha256(body).hexdigest()[:32]}"', _changed(articles)
+        salted = body + bytes(self._forgotten)
+        etag, changed = f'"{hashlib.sha256(salted).hexdigest()[:32]}"', _changed(articles)
         headers = {"etag": etag, "last-modified": format_datetime(changed, usegmt=True)}
         asked, since = (
             request.headers.get(f"if-{name}") for name in ("none-match", "modified-since")

@@ -19,6 +19,8 @@ def strange(content_type: str, body: bytes, turn: int | None) -> bytes:
         raise NotImplementedError
     read = orjson.loads(body)
     _walk(read, turn)
+    if isinstance(read, dict):
+        read[NEW] = {"nested": None}
     return orjson.dumps(read)
 
 
@@ -28,11 +30,25 @@ def _walk(value: Any, turn: int | None) -> None:
         for position, item in enumerate(value):
             if isinstance(item, dict) and turn is not None:
                 _without_one(item, position + turn)
-            _walk(item, None if isinstance(item, dict) else turn)
+            if isinstance(item, dict):
+                _add(item)
+            else:
+                _walk(item, turn)
     elif isinstance(value, dict):
         for part in value.values():
             _walk(part, turn)
-        value[NEW] = {"nested": None}
+
+
+def _add(record: dict[str, Any]) -> None:
+    """Put an unknown field into a record and into whatever lies in it."""
+    inner: list[Any] = list(record.values())
+    while inner:
+        value = inner.pop()
+        if isinstance(value, dict):
+            _add(value)
+        elif isinstance(value, list):
+            inner += value
+    record[NEW] = {"nested": None}
 
 
 def _without_one(record: dict[str, Any], turn: int) -> None:

@@ -76,21 +76,22 @@ def swelling(megabytes: int) -> Trouble:
             return answered.saying(answered.body + b" " * size)
         read = orjson.loads(answered.body)
         if not _swell(read, "x" * size):
-            return answered.saying(answered.body + b" " * size)
+            if not isinstance(read, dict):
+                return answered.saying(answered.body + b" " * size)
+            read["x_new_field"] = "x" * size
         return answered.saying(orjson.dumps(read))
 
     return swell
 
 
 def _swell(value: object, text: str) -> bool:
-    """Put a text into the first record, or else into the first object there is."""
+    """Put a text into the first record there is, else into the whole answer."""
     if isinstance(value, list):
+        if value and isinstance(value[0], dict):
+            value[0]["x_new_field"] = text
+            return True
         return any(_swell(item, text) for item in value)
-    if isinstance(value, dict):
-        if not any(_swell(part, text) for part in list(value.values())):
-            value["x_new_field"] = text
-        return True
-    return False
+    return isinstance(value, dict) and any(_swell(part, text) for part in value.values())
 
 
 async def cutting(asked: Asked, ask: Ask) -> Answered:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins import Allowed, Call, Check, Excuse, Fault, moment
 from connectors.twins.hubspot.events import pushed
 
 Record = dict[str, Any]
@@ -43,11 +43,18 @@ _SEARCH: Mapping[str, Callable[[Any], bool]] = {
     "after": lambda after: isinstance(after, str) and after.isdigit(),
 }
 _COMPARE = {"EQ": eq, "NEQ": ne, "LT": lt, "LTE": le, "GT": gt, "GTE": ge}
+_NOTHING: Record = {"id": ""}
 _TITLE = {"deals": "dealname", "leads": "hs_lead_name", "tickets": "subject", "companies": "name"}
 
 
 class Twin(twins.Twin):
     connector: ClassVar[str] = "hubspot"
+    excused: ClassVar[Mapping[Fault, Excuse]] = {
+        Fault.CURSOR_EXPIRED: Excuse(
+            "the place in a search is an offset, which HubSpot keeps nothing for",
+            "https://developers.hubspot.com/docs/api-reference/latest/crm/search-the-crm",
+        ),
+    }
 
     def __init__(
         self,
@@ -63,8 +70,9 @@ class Twin(twins.Twin):
         self.objects: dict[str, dict[str, Record]] = {kind: {} for kind in (*_TITLE, "owners")}
         self.companies_of: dict[str, list[str]] = {}  # by deal; the last one is the primary one
         self.unindexed: set[str] = set()  # ids that no search finds yet, for its index lags
-        self.hidden: set[str] = set()  # ids that a search counts and leaves out of its pages
+        self.hidden: set[str] = {""}  # ids that a search counts and leaves out of its pages
         self._numbers, self._clock = count(7200), 0
+        self._blank = 0  # results that a search counts at its beginning and does not show
         owner = {"firstName": "Kim", "lastName": "Larsen", "email": "kim.larsen@ours.example"}
         self.emit({"object": "owners", "id": 71, **owner})
 
@@ -116,6 +124,7 @@ class Twin(twins.Twin):
             by, down = sort["propertyName"], sort.get("direction") == "DESCENDING"
             found.sort(key=lambda record: _value(by, record["properties"].get(by)), reverse=down)
         following = offset + min(limit, self.page)
+        found = [_NOTHING] * self._blank + found
         page = [one for one in found[offset:following] if one["id"] not in self.hidden]
         shown = [_shown(one, asked.get("properties", ())) for one in page]
         answer: Record = {"total": len(found), "results": shown}
@@ -177,6 +186,9 @@ class Twin(twins.Twin):
     def push(self, number: int) -> Call:
         deal = self.objects["deals"][str(number)]
         return pushed(deal, self.pushed_to, self.client_secret, self.now())
+
+    def blank(self) -> None:
+        self._blank = self.page
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Write a record: {"object": "deals" (if not said), "id", "properties", "company"}.

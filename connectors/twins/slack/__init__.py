@@ -14,12 +14,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any, ClassVar, TypeAlias
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins import Allowed, Call, Check, No, moment
 from connectors.twins.slack.events import event_of, pushed
 
 Record: TypeAlias = dict[str, Any]
@@ -51,6 +52,7 @@ class Twin(twins.Twin):
         self._numbered: dict[int, tuple[str, str]] = {}  # channel and ts
         self._events: dict[str, Record] = {}  # the newest of each message, by its ts
         self._numbers = count(1)
+        self._blank, self._forgotten = False, 0
         super().__init__()
 
     def table(self) -> tuple[Allowed, ...]:
@@ -85,6 +87,23 @@ class Twin(twins.Twin):
             "per_minute": 60_000,
             "signing_secret": self.signing_secret,
         }
+
+    def blank(self) -> None:
+        self._blank = True
+
+    def forget(self) -> None:
+        self._forgotten += 1
+
+    def series(self, path: str, query: str, body: bytes) -> str:
+        del body
+        return f"{path} {parse_qs(query).get('channel')}"
+
+    def denied(self) -> No:
+        return No(200, {"ok": False, "error": "token_expired"})
+
+    def limited(self, seconds: int) -> No:
+        body = {"ok": False, "error": "ratelimited"}
+        return No(429, body, {"retry-after": str(seconds)})
 
     def refuse(self, request: Request) -> Response | None:
         """Say no with 200 and a word, except to who asks too often."""
@@ -270,12 +289,15 @@ class Twin(twins.Twin):
             )
         except ValueError:
             return _no("invalid_cursor")
+        name = f"{name}{self._forgotten or ''}"
         if kind not in {"", name}:
             return _no("invalid_cursor")
         is_down = len(found) > 1 and found[0][key] > found[-1][key]
         passed = [one[key] > next_up if is_down else one[key] < next_up for one in found]
         start = sum(passed) if next_up else 0
         end = start + min(int(asked.get("limit", "100")), self.page)
+        if self._blank and what == "messages" and found:
+            self._blank, end = False, start
         after = f"{name}:{found[end][key]}" if end < len(found) else ""
         facts: Record = {what: found[start:end], "has_more": bool(after)}
         facts["response_metadata"] = {"next_cursor": b64encode(after.encode()).decode()}

@@ -72,6 +72,7 @@ class Twin(twins.Twin):
         self.users: dict[int, Record] = {}
         self.organizations: dict[int, Record] = {}
         self._ratings = count(30_001)
+        self._blank, self._forgotten = False, 0
         self._newest = (0, 0)
 
     def table(self) -> tuple[Allowed, ...]:
@@ -100,7 +101,7 @@ class Twin(twins.Twin):
         # Without a lag a stamp may run ahead of the clock, see `_stamp`.
         until = (self.now() - self.lag).timestamp() if self.lag else inf
         if "cursor" in asked:
-            after = _read_cursor(asked["cursor"])
+            after = _read_cursor(asked["cursor"], self._forgotten)
         else:
             after = (int(asked["start_time"]), 0) if "start_time" in asked else None
         if after is None:
@@ -111,7 +112,10 @@ class Twin(twins.Twin):
         changed = (one for one in self.tickets.values() if after < _place(one) < (until, inf))
         due = sorted(changed, key=_place)
         served = due[:size]
-        cursor = _cursor(_place(served[-1])) if served else asked.get("cursor")
+        cursor = self._cursor(_place(served[-1])) if served else asked.get("cursor")
+        if self._blank:
+            self._blank, served, size = False, [], -1
+            cursor = self._cursor(after, "|")
         if asked.get("exclude_deleted") == "true":
             served = [ticket for ticket in served if ticket["status"] != "deleted"]
         page = {
@@ -123,6 +127,11 @@ class Twin(twins.Twin):
             "end_of_stream": len(due) <= size,
         }
         return JSONResponse(page | self._sideloads(asked.get("include", ""), served))
+
+    def _cursor(self, place: tuple[int, int], end: str = "") -> str:
+        """Write a place as Zendesk does: base64 of "1576613539.0||467|"."""
+        text = f"{place[0]}.0||{place[1]}|{self._forgotten or ''}{end}"
+        return b64encode(text.encode()).decode()
 
     def _sideloads(self, include: str, tickets: Iterable[Record]) -> dict[str, list[Record]]:
         """Give each user and organization that the page names once, where they were asked for."""
@@ -150,6 +159,12 @@ class Twin(twins.Twin):
 
     def push(self, number: int) -> Call:
         return pushed(self.tickets[number], self.signing_secret, self.now())
+
+    def blank(self) -> None:
+        self._blank = True
+
+    def forget(self) -> None:
+        self._forgotten += 1
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Open or change a ticket: its fields at the top or inside "ticket".
@@ -294,17 +309,15 @@ def _place(ticket: Record) -> tuple[int, int]:
     return ticket["generated_timestamp"], ticket["id"]
 
 
-def _cursor(place: tuple[int, int]) -> str:
-    """Write a place as Zendesk does: base64 of "1576613539.0||467|"."""
-    return b64encode(f"{place[0]}.0||{place[1]}|".encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[int, int] | None:
+def _read_cursor(cursor: str, forgotten: int) -> tuple[int, int] | None:
+    """Read a place; None for what is none, or was handed out before it was forgotten."""
+    form = r"(\d+)\.0\|\|(\d+)\|(\d*)\|?"
     try:
-        read = re.fullmatch(r"(\d+)\.0\|\|(\d+)\|", b64decode(cursor, validate=True).decode())
+        read = re.fullmatch(form, b64decode(cursor, validate=True).decode())
     except ValueError:
         return None
-    return (int(read[1]), int(read[2])) if read else None
+    known = read and int(read[3] or 0) == forgotten
+    return (int(read[1]), int(read[2])) if read and known else None
 
 
 def _invalid(status: int, description: str) -> Response:
