@@ -98,6 +98,10 @@ class Twin(twins.Twin):
         del body
         return f"{path} {parse_qs(query).get('channel')}"
 
+    def strange(self, content_type: str, body: bytes, turn: int | None) -> bytes:
+        """Leave the list of channels whole: of one without name or id nothing can be asked."""
+        return super().strange(content_type, body, None if b'"channels":' in body else turn)
+
     def denied(self) -> No:
         return No(200, {"ok": False, "error": "token_expired"})
 

@@ -1,14 +1,13 @@
 """Request Tracker (RT 5): tickets as they change, with who asks and for which customer."""
 
-import html
-import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import UTC, timedelta
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, model_validator
 
+from connectors.request_tracker.texts import PAGE, Row, number_of, texts_of
 from hub.connector import (
     AccountRef,
     Api,
@@ -30,8 +29,6 @@ from hub.connector import (
 
 _OPENED, _UPDATED, _SOLVED = (f"support.ticket.{name}" for name in ("opened", "updated", "solved"))
 _ESCALATED = "support.escalation"
-_PAGE = 100  # https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#Paging
-_LONGEST_TEXT = 50_000  # times a page of tickets: what one answer may hold
 _SETTLING = timedelta(minutes=1)
 _TYPES = {"Create", "Correspond", "Status"}
 _FIELDS = {"Subject", "Priority", "Queue", "Owner", "Requestor", "MergedInto"}
@@ -44,8 +41,6 @@ _FREE_MAIL = frozenset({
     "web.de", "yahoo.com", "yandex.ru", "163.com",
 })  # fmt: skip
 """Whoever writes from there is no customer of that name."""
-
-_Row = Mapping[str, Any]
 
 
 class RequestTracker(Connector):
@@ -108,10 +103,13 @@ class RequestTracker(Connector):
                     fields="Type,Created,Creator,ObjectId,Field,OldValue,NewValue",
                     orderby="id",
                     order="ASC",
-                    per_page=_PAGE,
+                    per_page=PAGE,
                 )
                 rows, more = body["items"], body["total"] > body["count"]
-                after = f"id > {int(rows[-1]['id'])}" if rows else after
+                numbers = [number for row in rows if (number := number_of(row, "id"))]
+                if rows and not numbers:
+                    raise SourceMisbehaved("RT's transactions have no ids")
+                after = f"id > {max(numbers)}" if rows else after
                 taken = place.take(rows)
                 if taken or not more:
                     shown = [row for row in taken if self._is_shown(row)]
@@ -131,13 +129,14 @@ class RequestTracker(Connector):
         early = self.since.astimezone(UTC) - timedelta(days=1)
         return f"Created > '{early:%Y-%m-%d %H:%M:%S}'"
 
-    def _is_shown(self, row: _Row) -> bool:
-        if self.since is not None and utc(row["Created"]) < self.since:
+    def _is_shown(self, row: Row) -> bool:
+        at = _when(row)
+        if self.since is not None and at is not None and at < self.since:
             return False
         # A new owner makes two rows, this and a Set.
         return row["Type"] in _TYPES or (row["Field"] in _FIELDS and row["Type"] != "SetWatcher")
 
-    def _draft(self, record: _Row) -> Draft:
+    def _draft(self, record: Row) -> Draft:
         ticket, number = record["ticket"], int(record["ObjectId"])
         merged = int(ticket["id"]) != number
         status = "merged" if merged else ticket["Status"]
@@ -181,103 +180,65 @@ class _Place(BaseModel):
     settled: int = 0
     read: list[int] = []
 
-    def take(self, rows: Sequence[_Row]) -> list[_Row]:
+    def take(self, rows: Sequence[Row]) -> list[Row]:
         """Note these rows and give those that are new."""
         recent, known = now() - _SETTLING, set(self.read)
         for row in rows:
-            if utc(row["Created"]) > recent:
+            if (at := _when(row)) is not None and at > recent:
                 break
-            self.settled = int(row["id"])
-        ids = known | {int(row["id"]) for row in rows}
+            self.settled = number_of(row, "id") or self.settled
+        ids = known | {number for row in rows if (number := number_of(row, "id"))}
         self.read = sorted(one for one in ids if one > self.settled)
-        return [row for row in rows if int(row["id"]) not in known]
+        return [row for row in rows if number_of(row, "id") not in known]
 
 
-async def _records(api: Api, rows: Sequence[_Row], queues: set[str] | None) -> list[dict[str, Any]]:
+async def _records(api: Api, rows: Sequence[Row], queues: set[str] | None) -> list[dict[str, Any]]:
     """Put the ticket to each transaction, as it was then: the later changes are undone."""
-    if not rows:
-        return []
-    tickets = await _tickets(api, {str(int(row["ObjectId"])) for row in rows})
-    queue = {one: str(ticket["Queue"]["id"]) for one, ticket in tickets.items()}
+    about = {str(number) for row in rows if (number := number_of(row, "ObjectId"))}
+    if not about:
+        return [dict(row) for row in rows]  # to be set aside
+    tickets = await _tickets(api, about)
+    queue = {one: str((ticket.get("Queue") or {}).get("id")) for one, ticket in tickets.items()}
     outside = {one for one in tickets if queues is not None and queue[one] not in queues}
-    read = [one for one in tickets.keys() - outside if tickets[one]["Status"] != "deleted"]
-    texts = await _texts(api, read)
+    read = [one for one in tickets.keys() - outside if tickets[one].get("Status") != "deleted"]
+    texts = await texts_of(api, read)
     records = []
     for row in reversed(rows):
-        ticket, left = tickets[row["ObjectId"]], row["ObjectId"] in outside
+        one = str(number_of(row, "ObjectId"))
+        if one not in tickets:
+            records.append(dict(row))
+            continue
+        ticket, left = tickets[one], one in outside
         if not left or (row["Field"] == "Queue" and row["OldValue"] in (queues or ())):
-            text = texts.get(row["ObjectId"])
+            text = texts.get(one)
             records.append({**row, "ticket": ticket, "text": text, "left": left})
         if row["Field"] in _REWOUND:
-            tickets[row["ObjectId"]] = {**ticket, row["Field"]: row["OldValue"]}
+            tickets[one] = {**ticket, row["Field"]: row["OldValue"]}
     return records[::-1]
 
 
-async def _tickets(api: Api, ids: Collection[str]) -> dict[str, _Row]:
+async def _tickets(api: Api, ids: Collection[str]) -> dict[str, Row]:
     """Look up tickets. A search leaves out those deleted and merged; alone they are shown."""
     body = await api.get(
         "/tickets",
         query=" OR ".join(f"id = {one}" for one in ids),
         fields="Subject,Status,Priority,Created,Queue,Requestor,Owner",
-        per_page=_PAGE,
+        per_page=PAGE,
         **{"fields[Queue]": "Name", "fields[Requestor]": _USER, "fields[Owner]": _USER},
     )
-    found: dict[str, _Row] = {str(ticket["id"]): ticket for ticket in body["items"]}
+    shown = {str(ticket.get("id")): ticket for ticket in body["items"]}
+    found: dict[str, Row] = {one: shown[one] for one in shown.keys() & set(ids)}
     return found | {one: await api.get(f"/ticket/{one}") for one in set(ids) - found.keys()}
 
 
-async def _texts(api: Api, tickets: Collection[str]) -> dict[str, str]:
-    """Read what each ticket was opened with: a text that is no attached file, plain before HTML."""
-    if not tickets:
-        return {}
-    which = " OR ".join(f"ObjectId = {one}" for one in tickets)
-    query = f"ObjectType = 'RT::Ticket' AND Type = 'Create' AND ({which})"
-    opened = await api.get("/transactions", query=query, fields="ObjectId", per_page=_PAGE)
-    ticket_of = {row["id"]: row["ObjectId"] for row in opened["items"]}
-    candidates: list[_Row] = []
-    page, pages = 1, 1 if ticket_of else 0
-    while page <= pages:
-        body = await _attachments(
-            api,
-            {"TransactionId": ticket_of, "ContentType": ("text/plain", "text/html")},
-            f"fields=ContentType,TransactionId,Filename,Headers&orderby=id&page={page}",
-        )
-        page, pages = page + 1, int(body["pages"])
-        candidates += (part for part in body["items"] if _is_readable(part))
-    candidates.sort(key=lambda part: (part["ContentType"] != "text/plain", int(part["id"])))
-    chosen: dict[str, _Row] = {}
-    for part in candidates:
-        chosen.setdefault(ticket_of[part["TransactionId"]], part)
-    if not chosen:
-        return {}
-    ids = [part["id"] for part in chosen.values()]
-    body = await _attachments(api, {"id": ids}, "fields=ContentType,Content")
-    said = {part["id"]: _plain(part["ContentType"], part["Content"]) for part in body["items"]}
-    return {ticket: said[part["id"]] for ticket, part in chosen.items() if part["id"] in said}
+def _when(row: Row) -> datetime | None:
+    try:
+        return utc(row["Created"])
+    except (LookupError, TypeError, ValueError):
+        return None
 
 
-async def _attachments(api: Api, wanted: Mapping[str, Collection[str]], options: str) -> Any:
-    # https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#JSON-searches
-    conditions = [
-        {"field": name, "value": value} for name, values in wanted.items() for value in values
-    ]
-    return await api.post(f"/attachments?{options}&per_page={_PAGE}", conditions)
-
-
-def _is_readable(part: _Row) -> bool:
-    lengths = re.findall(r"^Content-Length: (\d+)", part["Headers"], re.MULTILINE)
-    return not part["Filename"] and max(map(int, lengths), default=0) <= _LONGEST_TEXT
-
-
-def _plain(content_type: str, text: str) -> str:
-    if content_type != "text/html":
-        return text
-    text = re.sub(r"\s+", " ", text)
-    text = re.sub(r"<(?:br|/p|/div|/li|/tr|/h\d|/blockquote)\b[^<>]*> ?", "\n", text)
-    return html.unescape(re.sub(r"<[^<>]*>", "", text)).strip()
-
-
-def _change(row: _Row) -> str:
+def _change(row: Row) -> str:
     field = row["Field"]
     if row["Type"] == "Correspond":
         return f"{row['Creator']['id']} answered"
@@ -286,12 +247,12 @@ def _change(row: _Row) -> str:
     return {"": "", "MergedInto": "Merged"}.get(field, f"{field} changed")
 
 
-def _person(user: _Row) -> PersonRef:
+def _person(user: Row) -> PersonRef:
     email = user.get("EmailAddress") or (user["id"] if "@" in user["id"] else None)
     return PersonRef(name=user.get("RealName") or user["id"], email=email, handle=user["id"])
 
 
-def _account(user: _Row) -> AccountRef | None:
+def _account(user: Row) -> AccountRef | None:
     """Tell the customer: the organization in RT, else the domain of the address."""
     email = _person(user).email or ""
     domain = email.rpartition("@")[2].lower()

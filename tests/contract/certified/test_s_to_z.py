@@ -1,0 +1,8 @@
+import pytest
+
+from tests.contract.certified import expect_gold, named
+
+
+@pytest.mark.parametrize("name", named("s", "z"))
+async def test_it_is_certified(name: str) -> None:
+    await expect_gold(name)
