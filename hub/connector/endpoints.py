@@ -88,6 +88,8 @@ class Http:
     headers: Mapping[str, str] = field(default_factory=dict)
     says_no: Callable[[Any], SourceError | None] | None = None
     """Recognises a refusal in a 200 answer's body (Slack's `{"ok": false}`)."""
+    pause: timedelta | None = None
+    """The least time between two requests, where the vendor counts so (GDELT: five seconds)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from hub.http.answers import read_body
 from hub.http.api import HttpApi
 from hub.http.exchange import AGENT
 from hub.http.guard import Guard, parse, port_of
-from hub.http.limits import LocalBudget, retry_after
+from hub.http.limits import LocalBudget, Paced, retry_after
 from hub.http.names import Names, Resolver, resolve
 from hub.http.network import NoAnswer, Pool, Timeouts, trust
 from hub.http.secrets import secrets_of
@@ -120,13 +120,12 @@ class Clients:
         Raises ConfigError where its tokens must be kept, and nothing is there to keep them.
         """
         self.check(endpoint)
-        if budget is None and endpoint.per_minute is not None:
+        if budget is None and (endpoint.per_minute is not None or endpoint.pause is not None):
             # Kept here: the minute goes on from one poll to the next.
-            key = (endpoint.url, endpoint.auth, endpoint.per_minute)
+            key = (endpoint.url, endpoint.auth, endpoint.per_minute, endpoint.pause)
             budget = self._budgets.get(key)
             if budget is None:
-                budget = self._make_budget(_account(endpoint), endpoint.per_minute)
-                self._budgets[key] = budget
+                budget = self._budgets[key] = self._budget_of(endpoint)
         return HttpApi(
             endpoint,
             self._sources,
@@ -134,6 +133,11 @@ class Clients:
             timeouts=timeout,
             tokens=self._tokens or self._held,
         )
+
+    def _budget_of(self, endpoint: Http) -> Budget:
+        calls, pause = endpoint.per_minute, endpoint.pause or timedelta(0)
+        budget = None if calls is None else self._make_budget(_account(endpoint), calls)
+        return Paced(pause, budget) if pause or budget is None else budget
 
     async def addresses(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
         """Find where to connect to for a host that the operator configured and asks without HTTP.

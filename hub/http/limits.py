@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from hub.connector.api import Budget
 from hub.http.said import wait_of
 
 LONGEST_WAIT = timedelta(hours=24)
@@ -36,6 +37,19 @@ class LocalBudget:
             if len(self._calls) == self._calls.maxlen:
                 await asyncio.sleep(max(self._calls[0] + self._period - clock(), 0))
             self._calls.append(clock())
+
+
+class Paced:
+    """Each call a while after the one before it, and within another budget if there is one."""
+
+    def __init__(self, pause: timedelta, budget: Budget | None = None) -> None:
+        self._pace = LocalBudget(1, pause)
+        self._budget = budget
+
+    async def take(self) -> None:
+        if self._budget is not None:
+            await self._budget.take()
+        await self._pace.take()
 
 
 def retry_after(

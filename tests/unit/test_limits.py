@@ -1,12 +1,13 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.http.limits import LONGEST_WAIT, LocalBudget, retry_after, used_up
+from hub.http.limits import LONGEST_WAIT, LocalBudget, Paced, retry_after, used_up
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -147,6 +148,22 @@ async def test_a_caller_that_gives_up_takes_nothing() -> None:
         await asyncio.wait_for(budget.take(), 0.05)
     await budget.take()
     assert 0.2 < clock() - began < 0.5
+
+
+async def test_calls_are_apart_and_keep_to_the_other_budget_too() -> None:
+    clock = asyncio.get_running_loop().time
+    paced = Paced(timedelta(seconds=0.05), LocalBudget(3, timedelta(seconds=0.4)))
+    taken: list[float] = []
+
+    async def caller() -> None:
+        await paced.take()
+        taken.append(clock())
+
+    await asyncio.gather(*[caller() for _ in range(4)])
+    taken.sort()
+    for first, second in pairwise(taken):
+        assert second - first >= 0.045
+    assert taken[3] - taken[0] >= 0.39
 
 
 def test_a_budget_of_nothing_is_an_error() -> None:
