@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AwareDatetime, Field, model_validator
 
 from hub.connector import (
-    AccountRef,
     BadRecord,
     Bearer,
     Classification,
@@ -26,6 +25,7 @@ from hub.connector import (
     Page,
     PersonRef,
     SecretStr,
+    customer,
     read_heading,
     read_letter,
     streams,
@@ -193,20 +193,11 @@ class Mails(Connector):
             summary=shorten(letter.fresh, 400, placeholder="…"),
             body=letter.text or None,
             classification=Classification.RESTRICTED,
-            account=self._account(letter),
+            account=customer(
+                self.customers, [address for _, address in (*letter.authors, *letter.others)]
+            ),
             author=PersonRef(name=author[0][:300], email=author[1]) if author else None,
             labels=(letter.list[1] or letter.list[0],) if letter.list else (),
             attributes={name: fact for name, fact in facts.items() if fact},
             thread=f"thread/{key}",
         )
-
-    def _account(self, letter: Letter) -> AccountRef | None:
-        """Name the customer who writes, or else to whom it went."""
-        customers = {domain.lower(): name for domain, name in self.customers.items()}
-        for _, address in (*letter.authors, *letter.others):
-            domain = address.rpartition("@")[2]
-            while domain:
-                if domain in customers:
-                    return AccountRef(name=customers[domain], domain=domain)
-                domain = domain.partition(".")[2]
-        return None

@@ -44,7 +44,7 @@ from hub.connector.cursors import (
     Snapshot,
     streams,
 )
-from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, why
+from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, customer, why
 from hub.connector.endpoints import (
     Basic,
     Bearer,
@@ -177,6 +177,7 @@ __all__ = [
     "Verdict",
     "WayIn",
     "body_of",
+    "customer",
     "is_secret",
     "line",
     "link_on",

@@ -93,6 +93,17 @@ class Api(Protocol):
     ) -> Answer:
         """GET the whole answer, undecoded; 304 is an answer here, not an error."""
 
+    async def send(
+        self,
+        method: str,
+        path: str = "",
+        /,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask by another method, such as WebDAV's REPORT, and get the whole answer, undecoded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:

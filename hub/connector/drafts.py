@@ -23,6 +23,18 @@ class AccountRef(BaseModel):
     domain: str | None = None
 
 
+def customer(domains: Mapping[str, str], addresses: Iterable[str]) -> AccountRef | None:
+    """Find the first e-mail address that is a customer's; `domains` says whose each of them is."""
+    known = {domain.lower(): name for domain, name in domains.items()}
+    for address in addresses:
+        domain = address.rpartition("@")[2].lower()
+        while domain:
+            if domain in known:
+                return AccountRef(name=known[domain], domain=domain)
+            domain = domain.partition(".")[2]
+    return None
+
+
 class PersonRef(BaseModel):
     """A human as the source names one; an e-mail address joins them across sources."""
 

@@ -80,6 +80,20 @@ class HttpApi:
 
         return await self._signed(ask)
 
+    async def send(
+        self,
+        method: str,
+        path: str = "",
+        /,
+        *,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        async def ask() -> Answer:
+            return await self._ask(method, path, content, headers=headers)
+
+        return await self._signed(ask)
+
     async def _signed(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask, and where the token is refused once more with another."""
         if self._signed_in is None:

@@ -55,6 +55,7 @@ BREACHES = (
     Breach("traces", "hub/live/z.py", "from opentelemetry import trace", "z -> opentelemetry"),
     Breach("http", "connectors/x_d.py", "import httpx2", "connectors.x_d -> httpx2"),
     Breach("imap", "connectors/x_e.py", "import imaplib", "connectors.x_e -> imaplib"),
+    Breach("calendars", "connectors/x_g.py", "import icalendar", "connectors.x_g -> icalendar"),
     Breach("jsonpath", "connectors/x_f.py", "import jsonpath", "connectors.x_f -> jsonpath"),
     Breach("cryptography", "hub/web/y.py", "import cryptography", "hub.web.y -> cryptography"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),

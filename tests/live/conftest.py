@@ -8,6 +8,7 @@ import pytest
 from tests.debian import MissingSystem
 from tests.live.alertmanager import Alertmanager
 from tests.live.dovecot import Dovecot
+from tests.live.radicale import Radicale
 from tests.live.request_tracker import RequestTracker
 from tests.live.synapse import Synapse
 from tests.live.systems import System
@@ -55,6 +56,11 @@ def alertmanager() -> Iterator[Alertmanager]:
 @pytest.fixture(scope="session")
 def dovecot() -> Iterator[Dovecot]:
     yield from _started(Dovecot())
+
+
+@pytest.fixture(scope="session")
+def radicale() -> Iterator[Radicale]:
+    yield from _started(Radicale())
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:
