@@ -16,6 +16,7 @@ from hub.connector import (
     Connector,
     Cursor,
     Draft,
+    Duration,
     Endpoint,
     Hmac,
     Http,
@@ -77,7 +78,7 @@ class Zendesk(Connector):
     """What Zendesk allows for exports; its High Volume API add-on allows 30."""
     signing_secret: SecretStr | None = None
     """Of a webhook that is called for tickets, by its events or by a trigger."""
-    withheld: timedelta = timedelta(seconds=65)
+    withheld: Duration = timedelta(seconds=65)
     """How long after a webhook its ticket is in the export, which leaves out the last minute."""
 
     def endpoint(self) -> Endpoint:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_SECRET = re.compile(r"""^(token|secret|password) = (["'])([^"'$]+)\2$""", re.MULTILINE)
+_SECRET = re.compile(r"""^(token|\w*secret|password) = (["'])([^"'$]+)\2$""", re.MULTILINE)
 
 
 def write(folder: Path, toml: str) -> None:

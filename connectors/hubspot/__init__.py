@@ -18,6 +18,7 @@ from hub.connector import (
     Connector,
     Cursor,
     Draft,
+    Duration,
     Endpoint,
     Http,
     Page,
@@ -72,7 +73,7 @@ class HubSpot(Connector):
     """The deal property that names who we were up against, if the account has one."""
     client_secret: SecretStr | None = None
     """Of the app whose webhooks (deal.creation, .propertyChange, .deletion) are sent here."""
-    indexed: timedelta = timedelta(seconds=10)
+    indexed: Duration = timedelta(seconds=10)
     """How long after a webhook a search finds what changed; else the next poll does."""
     per_minute: Annotated[int, Field(gt=0)] = 300
     """HubSpot allows five searches a second, and of other requests twice as many."""

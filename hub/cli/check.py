@@ -79,6 +79,8 @@ def _found(config: "Config") -> dict[str, Any]:
 
 
 def _every(source: "SourceConfig") -> str:
+    if not source.polled:
+        return "listens"
     slowest = f" to {span(source.slowest)}" if source.slowest else ""
     return f"{span(source.every)}{slowest}"
 

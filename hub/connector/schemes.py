@@ -1,6 +1,5 @@
 """How a source of hub.toml says by which scheme what it is sent is signed."""
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -19,6 +18,7 @@ from hub.connector.signatures import (
     is_secret,
     secrets,
 )
+from hub.connector.times import Duration
 from hub.errors import BadRecord, PushRefused
 
 
@@ -43,7 +43,7 @@ class ByHmac(_Table):
     """What is hashed: `{timestamp}.{body}`; there are also {method}, {url} and {decoded_url}."""
     timestamp: str | None = None
     """The header with the time, which `signed` then names."""
-    tolerance: timedelta = TOLERANCE
+    tolerance: Duration = TOLERANCE
     """How far that time may be from now."""
 
     @model_validator(mode="after")

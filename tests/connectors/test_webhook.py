@@ -69,7 +69,7 @@ SCHEMES: dict[str, tuple[dict[str, Any], Pushed]] = {
             "encoding": "base64",
             "signed": "{timestamp}.{body}",
             "timestamp": "X-At",
-            "tolerance": 60,
+            "tolerance": "60s",
         },
         sent(
             BODY,

@@ -94,7 +94,7 @@ class Twin(twins.Twin):
             "leads": True,
             "per_minute": 6000,
             "client_secret": self.client_secret,
-            "indexed": timedelta(0),
+            "indexed": 0,
         }
 
     def refuse(self, request: Request) -> Response | None:

@@ -87,7 +87,7 @@ class Twin(twins.Twin):
             "token": self.token,
             "per_minute": 6000,
             "signing_secret": self.signing_secret,
-            "withheld": self.lag,
+            "withheld": int(self.lag.total_seconds()),
         }
 
     def refuse(self, request: Request) -> Response | None:
