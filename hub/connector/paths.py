@@ -173,6 +173,8 @@ def text_of(value: Any) -> str | None:
             return value or None
         case None:
             return None
+        case float() if value.is_integer():
+            return str(int(value))  # some write every number so
         case bool() | int() | float():
             return json.dumps(value)
         case list():

@@ -8,10 +8,13 @@ import pytest
 from tests.debian import MissingSystem
 from tests.live.alertmanager import Alertmanager
 from tests.live.dovecot import Dovecot
+from tests.live.icinga2 import Icinga2
 from tests.live.radicale import Radicale
 from tests.live.request_tracker import RequestTracker
+from tests.live.roundup import Roundup
 from tests.live.synapse import Synapse
 from tests.live.systems import System
+from tests.live.tryton import Tryton
 
 AnySystem = TypeVar("AnySystem", bound=System)
 
@@ -61,6 +64,21 @@ def dovecot() -> Iterator[Dovecot]:
 @pytest.fixture(scope="session")
 def radicale() -> Iterator[Radicale]:
     yield from _started(Radicale())
+
+
+@pytest.fixture(scope="session")
+def icinga2() -> Iterator[Icinga2]:
+    yield from _started(Icinga2())
+
+
+@pytest.fixture(scope="session")
+def roundup() -> Iterator[Roundup]:
+    yield from _started(Roundup())
+
+
+@pytest.fixture(scope="session")
+def tryton() -> Iterator[Tryton]:
+    yield from _started(Tryton())
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:
