@@ -212,9 +212,11 @@ class WordPress(Connector):
             attributes={name: fact for name, fact in facts.items() if fact},
         )
 
-    def _comment(self, comment: Record) -> Draft:
+    def _comment(self, comment: Record) -> Draft | None:
         number, text = comment["id"], plain(comment["content"]["rendered"])
         written, author = utc(comment["date_gmt"]), comment.get("author_name")
+        if self.since and written < self.since:
+            return None  # of a time when the site was in another zone
         post = next((line(one["title"]["rendered"]) for one in _embedded(comment, "up")), None)
         facts = {"post": post, "parent": comment.get("parent"), "type": comment.get("type")}
         return Draft(

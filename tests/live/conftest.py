@@ -15,6 +15,7 @@ from tests.live.roundup import Roundup
 from tests.live.synapse import Synapse
 from tests.live.systems import System
 from tests.live.tryton import Tryton
+from tests.live.wordpress import WordPress
 
 AnySystem = TypeVar("AnySystem", bound=System)
 
@@ -79,6 +80,11 @@ def roundup() -> Iterator[Roundup]:
 @pytest.fixture(scope="session")
 def tryton() -> Iterator[Tryton]:
     yield from _started(Tryton())
+
+
+@pytest.fixture(scope="session")
+def wordpress() -> Iterator[WordPress]:
+    yield from _started(WordPress())
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:
