@@ -46,6 +46,7 @@ from hub.store.clock import clock
 from hub.store.sources import Standing, State, prolong, settle
 
 MOST_PAGES = 1000
+LONGEST_POLL = 60.0  # seconds; then it goes on behind the others that are due
 LONGEST_WAIT = timedelta(minutes=15)
 TOLD_AFTER = 5  # failures in a row until people hear that a source is silent
 
@@ -142,6 +143,8 @@ class Poller:
         )
         assert standing.lease is not None
         claim = Claim(standing.lease, LEASE)
+        clock = asyncio.get_running_loop().time
+        ends = clock() + LONGEST_POLL
         cursor: Any = standing.cursor
         stood = False
         async with (
@@ -166,7 +169,7 @@ class Poller:
                     await announce(done, self.bus, self.waker)
                 stood = page.cursor == cursor
                 cursor = page.cursor
-                if report.pages >= MOST_PAGES or self._ending.is_set():
+                if report.pages >= MOST_PAGES or clock() >= ends or self._ending.is_set():
                     report.more = page.more
                     return
 

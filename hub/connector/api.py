@@ -1,14 +1,15 @@
 """What a connector is handed: a client of its endpoint that signs in and keeps to the limits."""
 
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from hub.connector.text import read_json
-from hub.errors import SourceMisbehaved
+from hub.errors import RateLimited, SourceMisbehaved
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,27 @@ class Answer:
         raise SourceMisbehaved(f"{urlsplit(self.url).hostname} answered with {what}, not JSON")
 
 
+PATIENCE = timedelta(seconds=20)
+"""A poll waits so long for a limit to end; for longer it makes room for others."""
+
+
+def at_limit(left: timedelta) -> RateLimited:
+    """Say that an account may not be called for so long."""
+    seconds = math.ceil(left.total_seconds())
+    return RateLimited(f"its limit is reached, for {seconds} s more", left)
+
+
 class Budget(Protocol):
     """How many calls an API still allows, shared by all who call it."""
 
     async def take(self) -> None:
-        """Wait until one more call is allowed, and count it."""
+        """Wait until one more call is allowed, and count it.
+
+        Raises RateLimited where it is not for longer than a poll should wait.
+        """
+
+    async def pause(self, wait: timedelta) -> None:
+        """Allow nobody a call for so long."""
 
 
 @dataclass(frozen=True, slots=True)

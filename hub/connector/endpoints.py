@@ -86,6 +86,8 @@ class Http:
     auth: SignIn | None = None
     per_minute: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    per_minute_at: Mapping[str, int] = field(default_factory=dict)
+    """What has a limit of its own besides: calls a minute to all that is below a path."""
     says_no: Callable[[Any], SourceError | None] | None = None
     """Recognises a refusal in a 200 answer's body (Slack's `{"ok": false}`)."""
     pause: timedelta | None = None

@@ -1,6 +1,6 @@
 """The client of one endpoint that a connector is handed."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -9,11 +9,12 @@ import httpx2
 import orjson
 
 from hub.connector import Answer, Budget, ClientCredentials, Http, Login, RefreshToken, Tokens
-from hub.errors import AddressRefused, AuthFailed, SourceMisbehaved
+from hub.errors import AddressRefused, AuthFailed, RateLimited, SourceError, SourceMisbehaved
 from hub.hidden import hide
 from hub.http.answers import decode, judge
 from hub.http.exchange import exchange
 from hub.http.guard import parse, port_of
+from hub.http.limits import pause_after
 from hub.http.network import Pool, Timeouts
 from hub.http.secrets import headers_of, secrets_of
 from hub.http.sign_in import SignedIn
@@ -31,13 +32,13 @@ class HttpApi:
         endpoint: Http,
         pool: Pool,
         *,
-        budget: Budget | None,
+        budgets: Sequence[tuple[str, Budget]],
         timeouts: Timeouts,
         tokens: Tokens,
     ) -> None:
         self._endpoint = endpoint
         self._pool = pool
-        self._budget = budget
+        self._budgets = budgets
         self._timeouts = timeouts
         try:
             self._base = parse(endpoint.url)
@@ -124,20 +125,43 @@ class HttpApi:
         sent.update(headers)
         if self._signed_in is not None:
             sent.update(self._signed_in.headers())
-        if self._budget is not None:
-            await self._budget.take()
+        budgets = self._budgets_of(url)
+        await self._take(budgets)
         answer = await exchange(
             self._pool, method, url, headers=sent, content=content, timeouts=self._timeouts
         )
-        if unchanged and answer.status == 304:
-            return Answer(answer.status, answer.headers, b"", str(url))
-        if refusal := judge(
-            answer.status, answer.headers, answer.body, host=host, path=url.path, clean=self._clean
-        ):
+        refusal = None
+        if not (unchanged and answer.status == 304):
+            refusal = judge(
+                answer.status,
+                answer.headers,
+                answer.body,
+                host=host,
+                path=url.path,
+                clean=self._clean,
+            )
+        await _heed(refusal, answer.headers, budgets)
+        if refusal is not None:
             raise refusal
+        if answer.status == 304:
+            return Answer(answer.status, answer.headers, b"", str(url))
         if not answer.whole:
             raise SourceMisbehaved(f"{host} sent more than 16 MiB")
         return Answer(answer.status, answer.headers, answer.body, str(url))
+
+    def _budgets_of(self, url: httpx2.URL) -> list[Budget]:
+        """List the budgets that a call counts for: that of its path, then the account's."""
+        path = url.path.removeprefix(self._base.path.rstrip("/")).lstrip("/")
+        own = [budget for below, budget in self._budgets if path.startswith(below)]
+        return own if len(own) < 2 else [own[0], own[-1]]
+
+    async def _take(self, budgets: Sequence[Budget]) -> None:
+        for budget in budgets:
+            try:
+                await budget.take()
+            except RateLimited as error:
+                words = f"{self._base.host} is asked no more: {error.message}"
+                raise RateLimited(words, error.retry_after) from None
 
     def _read(self, answer: Answer) -> Any:
         if answer.status in {204, 205}:
@@ -172,6 +196,19 @@ class HttpApi:
         for secret in self._secrets:
             text = text.replace(secret, "…")
         return self._signed_in.clean(text) if self._signed_in is not None else text
+
+
+async def _heed(
+    refusal: SourceError | None, headers: Mapping[str, str], budgets: Sequence[Budget]
+) -> None:
+    """Let all who call with this account know of a limit that is reached."""
+    wait = None
+    if isinstance(refusal, RateLimited):
+        wait = refusal.retry_after
+    elif refusal is None:
+        wait = pause_after(headers, now=datetime.now(UTC))
+    if wait is not None and budgets:
+        await budgets[0].pause(wait)
 
 
 def _join(base: str, path: str) -> str:

@@ -120,24 +120,37 @@ class Clients:
         Raises ConfigError where its tokens must be kept, and nothing is there to keep them.
         """
         self.check(endpoint)
-        if budget is None and (endpoint.per_minute is not None or endpoint.pause is not None):
-            # Kept here: the minute goes on from one poll to the next.
-            key = (endpoint.url, endpoint.auth, endpoint.per_minute, endpoint.pause)
-            budget = self._budgets.get(key)
-            if budget is None:
-                budget = self._budgets[key] = self._budget_of(endpoint)
+        budgets = self._budgets_of(endpoint) if budget is None else [("", budget)]
         return HttpApi(
             endpoint,
             self._sources,
-            budget=budget,
+            budgets=budgets,
             timeouts=timeout,
             tokens=self._tokens or self._held,
         )
 
-    def _budget_of(self, endpoint: Http) -> Budget:
-        calls, pause = endpoint.per_minute, endpoint.pause or timedelta(0)
-        budget = None if calls is None else self._make_budget(_account(endpoint), calls)
-        return Paced(pause, budget) if pause or budget is None else budget
+    def _budgets_of(self, endpoint: Http) -> list[tuple[str, Budget]]:
+        """Give the budgets of an account: those of paths, the longest first, then that of all."""
+        limits: list[tuple[str, int | None]] = [
+            (path.lstrip("/"), calls) for path, calls in endpoint.per_minute_at.items()
+        ]
+        limits = [*sorted(limits, key=lambda one: -len(one[0])), ("", endpoint.per_minute)]
+        return [(path, self._budget(endpoint, path, calls)) for path, calls in limits]
+
+    def _budget(self, endpoint: Http, path: str, calls: int | None) -> Budget:
+        # Kept here: the minute goes on from one poll to the next.
+        key = (endpoint.url, endpoint.auth, path, calls, endpoint.pause)
+        budget = self._budgets.get(key)
+        if budget is None:
+            # What is not counted is only paused, by each process for itself.
+            budget = LocalBudget(None)
+            if calls is not None:
+                name = _account(endpoint) + (f"/{path}" if path else "")
+                budget = self._make_budget(name, calls)
+            if endpoint.pause is not None and not path:
+                budget = Paced(endpoint.pause, budget)
+            self._budgets[key] = budget
+        return budget
 
     async def addresses(self, host: str, port: int, *, secure: bool) -> Sequence[str]:
         """Find where to connect to for a host that the operator configured and asks without HTTP.

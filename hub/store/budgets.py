@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from hub.connector.api import PATIENCE, at_limit
 from hub.store.clock import clock
 from hub.store.engine import Store
 from hub.store.identities import insert_new
@@ -40,6 +41,7 @@ class SharedBudget:
         self._taken = 0
         self._held = 0
         self._until = 0.0
+        self._paused = False
 
     async def take(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -50,12 +52,27 @@ class SharedBudget:
                     self._taken, wait = await self._take_some(connection)
                 self._held, self._until = self._taken, began + HOLD
                 if not self._held:
+                    if self._paused and wait > PATIENCE.total_seconds():
+                        raise at_limit(timedelta(seconds=wait))
                     await asyncio.sleep(wait)
             self._held -= 1
 
+    async def pause(self, wait: timedelta) -> None:
+        async with self._store.write() as connection:
+            await _spent(connection, self._name)
+            until = await clock(connection) + wait
+            longer = or_(col(BudgetRow.paused_until).is_(None), col(BudgetRow.paused_until) < until)
+            this = update(BudgetRow).where(col(BudgetRow.name) == self._name, longer)
+            await connection.execute(this.values(paused_until=until))
+        self._held = 0
+
     async def _take_some(self, connection: AsyncConnection) -> tuple[int, float]:
         at, kept = (await clock(connection)).timestamp(), self._period + HOLD
-        spent = unexpired(await _spent(connection, self._name), at, kept)
+        calls, until = await _spent(connection, self._name)
+        self._paused = until is not None and until.timestamp() > at
+        if self._paused:
+            return 0, until.timestamp() - at
+        spent = unexpired(calls, at, kept)
         left = self._calls - int(sum(calls for _, calls in spent))
         if left < 1:
             return 0, max(spent[0][0] + kept - at, 0.01)
@@ -75,12 +92,16 @@ def unexpired(spent: Calls, at: float, kept: float) -> list[tuple[float, float]]
     return sorted((min(then, at), calls) for then, calls in spent if then > at - kept)
 
 
-async def _spent(connection: AsyncConnection, name: str) -> Any:
-    """Read what was taken of late, and keep others waiting until this transaction ends."""
-    this = select(col(BudgetRow.calls)).where(col(BudgetRow.name) == name).with_for_update()
-    spent = await connection.scalar(this)
-    if spent is None:
+async def _spent(connection: AsyncConnection, name: str) -> tuple[Any, Any]:
+    """Read what was taken of late, and until when it is paused.
+
+    Others are kept waiting until this transaction ends.
+    """
+    wanted = select(col(BudgetRow.calls), col(BudgetRow.paused_until))
+    this = wanted.where(col(BudgetRow.name) == name).with_for_update()
+    row = (await connection.execute(this)).first()
+    if row is None:
         new = insert_new(connection, BudgetRow)
         await connection.execute(new, [{"name": name, "calls": []}])
-        spent = await connection.scalar(this)
-    return spent
+        row = (await connection.execute(this)).one()
+    return row.calls, row.paused_until

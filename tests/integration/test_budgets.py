@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from hub.connector import Bearer, Http, SecretStr
+from hub.errors import RateLimited
 from hub.http import Clients
 from hub.store import Store, open_store
 from hub.store.budgets import SharedBudget, unexpired
@@ -69,12 +70,12 @@ async def taken(store: Store) -> list[tuple[float, int]]:
 async def test_who_calls_now_and_then_wastes_little(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub.store.budgets.HOLD", 0.01)
+    monkeypatch.setattr("hub.store.budgets.HOLD", 0.1)
     async with open_store(await migrated(database_url)) as store:
         budget = SharedBudget(store, "account", 1000, timedelta(minutes=1))
         for _ in range(20):
             await budget.take()
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.12)
         spent = await taken(store)
     assert sum(calls for _, calls in spent) <= 40
 
@@ -86,6 +87,60 @@ async def test_who_calls_much_asks_the_database_less(database_url: str) -> None:
             await budget.take()
         spent = await taken(store)
     assert len(spent) < 40, spent
+
+
+async def test_a_pause_holds_for_all_processes_and_over_a_restart(database_url: str) -> None:
+    url = await migrated(database_url)
+    async with open_store(url) as one, open_store(url) as other:
+        here, there = (SharedBudget(store, "account", CALLS, PERIOD) for store in (one, other))
+        for budget in (here, there):
+            await budget.take()  # so each holds some calls that it took
+        await here.pause(timedelta(hours=1))
+        await here.pause(timedelta(seconds=1))  # a shorter one does not end it
+        with pytest.raises(RateLimited, match="its limit is reached, for 3600 s more") as caught:
+            await here.take()
+        assert caught.value.retry_after is not None
+        await asyncio.sleep(0.3)  # what it held is lost by now
+        with pytest.raises(RateLimited):
+            await there.take()
+        await SharedBudget(other, "another account", CALLS, PERIOD).take()
+    async with open_store(url) as store:
+        with pytest.raises(RateLimited):
+            await SharedBudget(store, "account", CALLS, PERIOD).take()
+
+
+async def test_a_short_pause_is_waited_for(database_url: str) -> None:
+    async with open_store(await migrated(database_url)) as store:
+        budget = SharedBudget(store, "account", CALLS, PERIOD)
+        began = time.monotonic()
+        await budget.pause(timedelta(seconds=0.5))
+        await budget.take()
+        assert 0.5 <= time.monotonic() - began < 5
+
+
+async def test_the_busy_do_not_starve_who_asks_now_and_then(database_url: str) -> None:
+    """Four callers of another process take all they get; one here wants one call at a time."""
+    url = await migrated(database_url)
+    waits: list[float] = []
+
+    async def busy(budget: SharedBudget) -> None:
+        while time.monotonic() < until:
+            await budget.take()
+
+    async with open_store(url) as one, open_store(url) as other:
+        greedy, modest = (SharedBudget(store, "account", CALLS, PERIOD) for store in (one, other))
+        until = time.monotonic() + 6
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(4):
+                tasks.create_task(busy(greedy))
+            while time.monotonic() < until - 1:
+                began = time.monotonic()
+                await modest.take()
+                waits.append(time.monotonic() - began)
+                await asyncio.sleep(0.2)
+    window = PERIOD.total_seconds() + 0.25
+    assert max(waits) < 4 * window, waits
+    assert len(waits) >= 3
 
 
 def test_what_a_fast_clock_wrote_does_not_hold_others_up_for_longer() -> None:
@@ -105,6 +160,9 @@ async def test_an_account_has_one_budget_and_its_name_tells_no_secret() -> None:
 
         async def take(self) -> None:
             raise AssertionError
+
+        async def pause(self, wait: timedelta) -> None:
+            raise AssertionError(wait)
 
     async with Clients(budgets=Never) as clients:
         for token in ("secret-a", "secret-a", "secret-b"):

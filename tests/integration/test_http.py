@@ -13,6 +13,7 @@ import pytest
 from hub.connector import Basic, Bearer, Header, Http, SecretStr
 from hub.errors import (
     AuthFailed,
+    RateLimited,
     SourceError,
     SourceMisbehaved,
 )
@@ -186,6 +187,9 @@ async def test_a_budget_from_outside_is_asked_before_each_call(clients: Clients)
             assert self.taken == len(server.asked)
             self.taken += 1
 
+        async def pause(self, wait: timedelta) -> None:
+            raise AssertionError(wait)
+
     budget = Turnstile()
     async with listen(says()) as server:
         api = clients.api(Http(url=server.url, per_minute=1), budget=budget)
@@ -193,6 +197,67 @@ async def test_a_budget_from_outside_is_asked_before_each_call(clients: Clients)
         await api.post("", {})
         await api.fetch()
         assert budget.taken == len(server.asked) == 3
+
+
+async def test_what_has_a_limit_of_its_own_is_counted_by_itself(clients: Clients) -> None:
+    """Zendesk's exports, Slack's methods: a path's budget first, then that of the account."""
+    async with listen(says()) as server:
+        limits = {"/exports": 1, "/exports/small": 2}
+        api = clients.api(Http(url=f"{server.url}/api", per_minute=6, per_minute_at=limits))
+        for path in ("/exports/a", "/exports/small/b", "exports/small/c", "/rest"):
+            await api.get(path)
+        for path in ("/exports/a", "/exports/small/d", f"{server.url}/api/exports/e"):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(api.get(path), 0.2)
+        await api.get("/rest")
+        assert len(server.asked) == 5
+
+
+async def test_a_limit_that_one_source_meets_is_the_accounts(clients: Clients) -> None:
+    async with listen(says(b"{}", "429 Too Many Requests", Retry_After="300")) as server:
+        endpoint = Http(url=server.url, auth=Bearer(SecretStr("a-token")))
+        with pytest.raises(RateLimited, match="429"):
+            await clients.api(endpoint).get()
+        with pytest.raises(
+            RateLimited, match=r"127\.0\.0\.1 is asked no more: its limit"
+        ) as caught:
+            await clients.api(endpoint).get("/other")
+        assert len(server.asked) == 1
+        assert caught.value.retry_after is not None
+        assert timedelta(seconds=298) < caught.value.retry_after <= timedelta(seconds=300)
+        with pytest.raises(RateLimited, match="429"):
+            await clients.api(Http(url=server.url, auth=Bearer(SecretStr("another")))).get()
+
+
+async def test_it_slows_down_before_a_limit_is_reached(clients: Clients) -> None:
+    last = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
+    async with listen(says(b"{}", **last)) as server:
+        api = clients.api(Http(url=server.url, per_minute=60))
+        began = asyncio.get_running_loop().time()
+        await api.get()
+        assert asyncio.get_running_loop().time() - began < 0.9
+        await api.get()
+        assert asyncio.get_running_loop().time() - began >= 0.9
+    async with listen(says(b"{}", sforce_limit_info="api-usage=13900/15000")) as server:
+        api = clients.api(Http(url=server.url))
+        await api.get()
+        with pytest.raises(RateLimited) as caught:
+            await api.get()
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > timedelta(minutes=14)
+        assert len(server.asked) == 1
+
+
+async def test_a_path_that_is_paused_holds_up_no_other(clients: Clients) -> None:
+    said = {"zendesk-ratelimit-incremental-exports": "total=10; remaining=0; resets=60"}
+    async with listen(says(b"{}", **said)) as server:
+        api = clients.api(Http(url=server.url, per_minute=600, per_minute_at={"/exports": 10}))
+        await api.get("/exports/a")
+        with pytest.raises(RateLimited):
+            await api.get("/exports/a")
+        with pytest.raises(RateLimited):
+            await api.get("/exports/b")
+        await api.get("/tickets")
 
 
 @pytest.mark.parametrize("secret", ["lost\n", "tab\tbed", " ahead", "", "uml\u00e4ut", "nul\0"])

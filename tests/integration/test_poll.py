@@ -139,6 +139,37 @@ async def test_a_source_that_lets_nobody_in_is_news_and_so_is_its_return(tmp_pat
         assert await told("hub.source.auth_failed") == [], "one signal, two revisions"
 
 
+async def test_a_long_first_sync_makes_room_for_a_small_source(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one place for polls: else the small source would wait for the end of the other."""
+    monkeypatch.setattr("hub.work.POLLS", 1)
+    monkeypatch.setattr("hub.poll.LONGEST_POLL", 0.3)
+    busy, small = Book(page=1), Book()
+    for number in range(400):
+        busy.write(f"Old {number}")
+    small.write("Small")
+    async with serve(busy.app) as one, serve(small.app) as two:
+        config = ledger_config(one, two)
+        async with running(f"sqlite:///{tmp_path}/hub.db", config) as hub:
+            await until(lambda: _well(hub, "ledger2"))
+            read = (await health(hub))["signals"]
+            assert 0 < read < 400
+            small.write("Small too")
+            await until(lambda: _shows_two(hub))
+            await until(lambda: _read_all(hub, 400), within=60)
+    assert busy.cursors == sorted(busy.cursors), "it went on each time where it was"
+    assert len(set(busy.cursors)) >= 400
+
+
+async def _shows_two(hub: Running) -> bool:
+    return bool((await health(hub, "ledger2"))["signals"] == 2)
+
+
+async def _read_all(hub: Running, count: int) -> bool:
+    return bool((await health(hub))["signals"] == count)
+
+
 async def test_a_restart_goes_on_where_it_was(database_url: str) -> None:
     book = Book()
     book.write("Before")

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.http.limits import LONGEST_WAIT, LocalBudget, Paced, retry_after, used_up
+from hub.errors import RateLimited
+from hub.http.limits import (
+    LONGEST_WAIT,
+    LocalBudget,
+    Paced,
+    pause_after,
+    retry_after,
+    used_up,
+)
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
@@ -164,6 +172,79 @@ async def test_calls_are_apart_and_keep_to_the_other_budget_too() -> None:
     for first, second in pairwise(taken):
         assert second - first >= 0.045
     assert taken[3] - taken[0] >= 0.39
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        # used up, and told when it ends
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "20"}, 20),
+        ({"RateLimit": "limit=100, remaining=0, reset=50"}, 50),
+        ({"zendesk-ratelimit-incremental-exports": "total=10; remaining=0; resets=60"}, 60),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(EPOCH + 90)}, 90),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-24T12:03:00Z"}, 180),
+        # of a day's quota the last tenth is left to others
+        ({"sforce-limit-info": "api-usage=13500/15000"}, None),
+        ({"sforce-limit-info": "api-usage=13501/15000"}, 900),
+        ({"sforce-limit-info": "api-usage=13501/15000; per-app-api-usage=17/250(appName=x)"}, 900),
+        ({"sforce-limit-info": "per-app-api-usage=249/250(appName=x)"}, None),
+        ({"x-daily-ratelimit-token-limit": "150000", "x-daily-ratelimit-token-remaining": "15000"},
+         None),
+        ({"x-daily-ratelimit-token-limit": "150000", "x-daily-ratelimit-token-remaining": "14999"},
+         900),
+        ({"x-hubspot-ratelimit-daily": "250000", "x-hubspot-ratelimit-daily-remaining": "0"}, 900),
+        # nothing to wait for
+        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "20"}, None),
+        ({"x-ratelimit-remaining": "0"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "0"}, None),
+        ({"x-ratelimit-reset": "20"}, None),
+        ({"Retry-After": "30"}, None),  # with a good answer it means something else
+        ({"x-daily-ratelimit-token-remaining": "5"}, None),
+        ({}, None),
+    ],
+)  # fmt: skip
+def test_when_a_good_answer_says_that_no_more_are_allowed(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    wanted = None if seconds is None else timedelta(seconds=seconds)
+    assert pause_after(headers, now=NOW) == wanted
+
+
+@given(st.dictionaries(names, values))
+def test_whatever_good_answers_hold_the_pause_is_sane(headers: dict[str, str]) -> None:
+    wait = pause_after(headers, now=NOW)
+    assert wait is None or timedelta() < wait <= LONGEST_WAIT
+
+
+async def test_a_pause_is_waited_for_or_refused() -> None:
+    budget = LocalBudget(None)
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await budget.pause(timedelta(seconds=0.2))
+    await budget.pause(timedelta(seconds=0.1))
+    await asyncio.gather(budget.take(), budget.take())
+    assert 0.2 <= clock() - began < 2
+    await budget.pause(timedelta(minutes=2))
+    with pytest.raises(RateLimited, match="its limit is reached, for 120 s more") as caught:
+        await budget.take()
+    assert caught.value.retry_after == pytest.approx(timedelta(minutes=2), abs=timedelta(seconds=1))
+
+
+async def test_the_busy_and_the_small_take_turns() -> None:
+    """A first sync that calls without end does not keep another source of its account waiting."""
+    budget = LocalBudget(10, timedelta(seconds=0.2))
+    clock = asyncio.get_running_loop().time
+    ends = clock() + 1.5
+    calls = {"busy": 0, "small": 0}
+
+    async def source(name: str) -> None:
+        while clock() < ends:
+            await budget.take()
+            calls[name] += 1
+            await asyncio.sleep(0)  # as a call does
+
+    await asyncio.gather(source("busy"), source("busy"), source("small"))
+    assert calls["small"] >= calls["busy"] / 2 - 2, calls
 
 
 def test_a_budget_of_nothing_is_an_error() -> None:

@@ -196,6 +196,7 @@ class BudgetRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "budgets"
     name: str = text(key=True)
     calls: list[Any] = json()
+    paused_until: datetime | None = when(null=True)  # the vendor asked for it
 
 
 class ChoreRow(SQLModel, table=True):
