@@ -154,7 +154,7 @@ def test_what_is_mistyped_is_said_with_its_line(
 ) -> None:
     [toml] = blocks("toml")
     assert right in toml
-    with pytest.raises(ConfigError, match=rf"^hub\.toml:\d+: sources\.casework\.\S+: ") as error:
+    with pytest.raises(ConfigError, match=r"^hub\.toml:\d+: sources\.casework\.\S+: ") as error:
         read_config(toml.replace(right, wrong), {"CASEWORK_TOKEN": TOKEN})
     assert where in error.value.message
     assert said in error.value.message
