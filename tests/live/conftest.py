@@ -14,6 +14,7 @@ from tests.live.request_tracker import RequestTracker
 from tests.live.roundup import Roundup
 from tests.live.synapse import Synapse
 from tests.live.systems import System
+from tests.live.tap_github import TapGithub
 from tests.live.tryton import Tryton
 from tests.live.wordpress import WordPress
 
@@ -85,6 +86,13 @@ def tryton() -> Iterator[Tryton]:
 @pytest.fixture(scope="session")
 def wordpress() -> Iterator[WordPress]:
     yield from _started(WordPress())
+
+
+@pytest.fixture(scope="session")
+def tap_github() -> TapGithub:
+    tap = TapGithub()
+    tap.install()
+    return tap
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:

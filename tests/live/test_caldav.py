@@ -60,12 +60,12 @@ async def test_meetings_pitches_and_their_changes(calendar: Calendar, tmp_path: 
         assert (shown["account"]["name"], shown["department"]) == ("Acme", "SALES")
         assert "event/past" not in await hub.signals()
 
-        calendar.put("review", event("review", "Review, longer", 4, agenda))
+        calendar.put("review", event("review", r"Review\, longer", 4, agenda))
         shown = await hub.shows("event/review", title="Review, longer")
         assert shown["attributes"]["starts"].startswith(
             (datetime.now(UTC) + timedelta(days=4)).date().isoformat()
         )
-        calendar.put("review", event("review", "Review, longer", 4, "STATUS:CANCELLED"))
+        calendar.put("review", event("review", r"Review\, longer", 4, "STATUS:CANCELLED"))
         await hub.shows("event/review", status="RESOLVED")
         calendar.delete("pitch")
         await hub.shows("event/pitch", status="DELETED")
@@ -78,7 +78,7 @@ async def test_a_series_with_exceptions(calendar: Calendar, tmp_path: Path) -> N
     async with reading(tmp_path, source(calendar), SECRETS) as hub:
         await hub.shows(third, title="Weekly", status="INFORMATION")
         assert {first, second, third} <= (await hub.signals()).keys()
-        other = event("weekly", "Weekly, at Acme", 9, f"RECURRENCE-ID:{stamp(8)}")
+        other = event("weekly", r"Weekly\, at Acme", 9, f"RECURRENCE-ID:{stamp(8)}")
         calendar.put("weekly", f"{weekly}\nEXDATE:{stamp(15)}", other)
         await hub.shows(third, status="DELETED")
         shown = await hub.shows(second, title="Weekly, at Acme")

@@ -48,6 +48,7 @@ class Twin(twins.Twin):
         self.fault: Fault | None = None
         self.tells_next = True
         self._sessions: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
+        self.turn: int | None = None
         self.read_to = 0
         self.offers: tuple[str, ...] = ("IMAP4rev1", "AUTH=PLAIN", "AUTH=XOAUTH2")
 
@@ -111,6 +112,8 @@ class Twin(twins.Twin):
 
     def play(self, fault: Fault | None) -> None:
         self.fault = fault
+        if fault is Fault.DRIFT:  # at first there are other fields, then some known ones are away
+            self.turn = -1 if self.turn is None else self.turn + 1
 
     @asynccontextmanager
     async def serve(self) -> AsyncGenerator[str]:

@@ -55,6 +55,8 @@ class Server(Protocol):
     offers: tuple[str, ...]
     tells_next: bool
     fault: Fault | None
+    turn: int | None
+    """Which fields of a message's header are left out while Fault.DRIFT plays."""
     read_to: int
     """The last message that somebody got."""
 
@@ -199,6 +201,8 @@ class Session:
             if one.uid not in numbers:
                 continue
             content = one.content
+            if self.twin.fault is Fault.DRIFT:
+                content = _strange(content, position, self.twin.turn)
             if self.twin.fault is Fault.LARGE_BODY:
                 content += b"And so on, and so on.\r\n" * (_BIG // 23)
             told = {
@@ -252,6 +256,13 @@ class Session:
 def _told(one: Kept, name: str) -> str:
     header = BytesHeaderParser().parsebytes(one.heading)
     return str(make_header(decode_header(str(header.get(name, "")))))
+
+
+def _strange(content: bytes, position: int, turn: int | None) -> bytes:
+    lines = content.split(b"\r\n")
+    if turn is not None and turn >= 0:
+        del lines[(position + turn) % lines.index(b"")]
+    return b"X-New: =?x-new?q?field?=\r\n" + b"\r\n".join(lines)
 
 
 def _internal(at: datetime) -> str:
