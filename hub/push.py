@@ -69,10 +69,10 @@ class Inbox:
             raise SourceMisbehaved(f"a {request.method} that brings news: send it by POST")
         kept = without_credentials(request, source.connector)
         async with self.store.write() as connection:
-            at = await clock(connection)
-            id_ = await add_push(connection, source.name, kept, verdict.delivery, at)
+            id_ = await add_push(connection, source.name, kept, verdict.delivery)
             if id_ is not None and verdict.poll is not None:
-                await hasten_poll(connection, source.name, at + verdict.poll)
+                due = await clock(connection) + verdict.poll
+                await hasten_poll(connection, source.name, due)
         metrics.pushes.labels(source.name, "stored" if id_ else "known").inc()
         if id_ is not None:
             await self.waker.wake(Work.PUSH, [id_])

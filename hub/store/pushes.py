@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -24,6 +24,8 @@ _RECORDS = table(PushRecordRow)
 # Written out: only so do the engines know that the index of what waits will do.
 _WAITS = _PUSHES.c.state == literal_column("'waiting'")
 
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)  # by any clock, so that none has to be asked
+
 
 class PushState(StrEnum):
     WAITING = "waiting"
@@ -44,7 +46,7 @@ class Push:
 
 
 async def add_push(
-    connection: AsyncConnection, source: str, event: Pushed, delivery: str | None, at: datetime
+    connection: AsyncConnection, source: str, event: Pushed, delivery: str | None
 ) -> str | None:
     """Store a request to be read; None where this delivery is here already.
 
@@ -63,9 +65,9 @@ async def add_push(
         received_at=event.received_at,
         state=PushState.WAITING,
         attempt=0,
-        due_at=at,
+        due_at=AT_ONCE,
     )
-    again = {"state": PushState.WAITING, "attempt": 0, "due_at": at, "settled_at": None}
+    again = {"state": PushState.WAITING, "attempt": 0, "due_at": AT_ONCE, "settled_at": None}
     id_: str | None = await connection.scalar(
         row.on_conflict_do_update(
             index_elements=["source", "delivery"],

@@ -18,6 +18,7 @@ from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
 from tests.bench.measured import Result, calibration, table
 from tests.bench.polling import bench_busy, bench_sources
+from tests.bench.pushing import bench_push
 from tests.bench.query import bench_query
 from tests.bench.routing import bench_routing
 from tests.bench.scale import bench_scale
@@ -63,6 +64,8 @@ BENCHES: dict[str, Bench] = {
     "busy_source_postgres": lambda places, effort: bench_busy("postgres", places, effort.runs),
     "sources_sqlite": lambda places, effort: bench_sources("sqlite", places, effort.watched),
     "sources_postgres": lambda places, effort: bench_sources("postgres", places, effort.watched),
+    "push_sqlite": lambda places, effort: bench_push("sqlite", places, 100 * effort.runs),
+    "push_postgres": lambda places, effort: bench_push("postgres", places, 100 * effort.runs),
     "query_page_sqlite": lambda places, effort: bench_query(
         "sqlite", places, effort.rounds, effort.signals
     ),

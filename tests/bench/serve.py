@@ -1,6 +1,6 @@
 """Runs one contender behind uvicorn, and tells its own processor time and memory when asked.
 
-python -m tests.bench.serve hub|stock|raw PORT DATABASE KEY
+python -m tests.bench.serve hub|inbox|bare|stock|raw PORT DATABASE KEY
 """
 
 import resource
@@ -41,6 +41,17 @@ def _app(contender: str, database: str, key: str) -> ASGIApp:
 
             options: dict[str, Any] = {"database": database, "secret_key": SECRET}
             return make_app(Settings(**options), read_config("", {}))
+        case "inbox":
+            from hub.settings import Settings  # noqa: PLC0415
+            from hub.web.app import make_app  # noqa: PLC0415
+            from tests.pushing import Bell, pushing_config  # noqa: PLC0415
+
+            given: dict[str, Any] = {"database": database, "secret_key": SECRET}
+            return make_app(Settings(**given), pushing_config(Bell()))
+        case "bare":
+            from tests.bench.pushing import make_bare  # noqa: PLC0415
+
+            return make_bare(database)
         case "stock":
             from tests.bench.stock import make_stock  # noqa: PLC0415
 

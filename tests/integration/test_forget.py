@@ -335,7 +335,7 @@ async def test_what_was_pushed_loses_the_name_or_all_words(store: Store) -> None
     async with store.write() as connection:
         for number, body in enumerate(bodies):
             event = Pushed("POST", "https://hub/push/chat", {"x-by": NAME}, body, now())
-            await add_push(connection, "chat", event, str(number), now())
+            await add_push(connection, "chat", event, str(number))
         pushes = await claim_pushes(connection, ["chat"], now(), timedelta(minutes=1), 10)
         await link_records(connection, pushes[0], ["1"])
     await forget_here(store)
