@@ -56,13 +56,15 @@ class GitHub:
         self.asked.append(f"{request.url.path}?{request.url.query}")
         if request.headers.get("authorization") != f"token {TOKEN}":
             return JSONResponse({"message": "Bad credentials"}, 401)
-        if request.url.path.endswith("/issues"):
+        found: list[dict[str, Any]] = []
+        if request.url.path.endswith("/shop/issues"):
             since = request.query_params.get("since", "")
             found = [one for one in self.issues if one["updated_at"] >= since]
-            return JSONResponse(sorted(found, key=lambda one: one["updated_at"], reverse=True))
-        if request.url.path == "/repos/acme/shop":
-            return JSONResponse({"id": 1, "full_name": "acme/shop", "permissions": {}})
-        return JSONResponse([])
+        # The tap takes an answer without this header for one of somebody else.
+        return JSONResponse(
+            sorted(found, key=lambda one: str(one["updated_at"]), reverse=True),
+            headers={"X-RateLimit-Remaining": "4999"},
+        )
 
     def put(self, number: int, title: str, updated_at: str) -> None:
         self.issues = [one for one in self.issues if one["number"] != number]
