@@ -11,20 +11,25 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from hub.connector import (
     BadRecord,
+    Basic,
     Bearer,
     Classification,
+    ClientCredentials,
     Connector,
     Cursor,
     Draft,
     Endpoint,
     Folder,
+    Header,
     Imap,
     Letter,
     Mail,
     Mailbox,
     Page,
     PersonRef,
+    RefreshToken,
     SecretStr,
+    WayIn,
     customer,
     read_heading,
     read_letter,
@@ -55,7 +60,7 @@ class Mails(Connector):
     kinds: ClassVar[frozenset[str]] = frozenset({_THREAD})
     every: ClassVar[timedelta] = timedelta(minutes=2)
     sign_in: ClassVar[str] = (
-        "User and password, best one made for this app alone; or an OAuth access token (XOAUTH2)."
+        "User and password, best one made for this app alone; or OAuth2, by XOAUTH2."
     )
     scopes: ClassVar[tuple[str, ...]] = ("read access to the folders (IMAP rights l and r)",)
     limits: ClassVar[str] = (
@@ -67,8 +72,9 @@ class Mails(Connector):
     user: str
     password: SecretStr | None = None
     """Gmail, Yahoo, iCloud and others want an app password here, not that of the account."""
-    token: SecretStr | None = None
-    """An OAuth access token in place of the password."""
+    oauth: WayIn | None = None
+    """OAuth2 in place of the password: as `auth` of the connector `rest`. For Gmail and Microsoft
+    365 a `refresh_token`, with the scope of IMAP."""
     port: Annotated[int, Field(gt=0, lt=65536)] | None = None
     """993, or 143 without implicit TLS."""
     tls: Literal["implicit", "starttls", "none"] = "implicit"
@@ -82,13 +88,15 @@ class Mails(Connector):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        if (self.password is None) == (self.token is None):
-            raise ValueError("either password or token is needed")
+        if (self.password is None) == (self.oauth is None):
+            raise ValueError("either password or oauth is needed")
+        if self.oauth is not None and isinstance(self.oauth.auth(), Basic | Header):
+            raise ValueError("a mailbox takes a bearer token or OAuth2 here")
         return self
 
     def endpoint(self) -> Endpoint:
-        auth = Bearer(self.token) if self.token else self.password
-        assert auth is not None
+        auth = self.oauth.auth() if self.oauth else self.password
+        assert isinstance(auth, SecretStr | Bearer | ClientCredentials | RefreshToken)
         return Imap(self.host, self.user, auth, self.tls, self.port)
 
     async def pull(self, api: Mailbox, cursor: Cursor) -> AsyncIterator[Page]:

@@ -19,7 +19,6 @@ from hub.connector import (
     Bad,
     BadRecord,
     Basic,
-    Bearer,
     Classification,
     Connector,
     Cursor,
@@ -32,6 +31,7 @@ from hub.connector import (
     SecretStr,
     SourceMisbehaved,
     Status,
+    WayIn,
     customer,
     now,
     zone_named,
@@ -100,7 +100,7 @@ class Calendar(Connector):
     )
     every: ClassVar[timedelta] = timedelta(minutes=5)
     sign_in: ClassVar[str] = (
-        "User and password (with two factors: an app password), or an OAuth access token; a "
+        "User and password (with two factors: an app password), or OAuth2; a "
         "calendar's secret address needs neither."
     )
     scopes: ClassVar[tuple[str, ...]] = ("read access to the calendar",)
@@ -113,8 +113,8 @@ class Calendar(Connector):
     """A calendar of CalDAV ends with a slash; any other address is an iCalendar file (.ics)."""
     user: str | None = None
     password: SecretStr | None = None
-    token: SecretStr | None = None
-    """An OAuth access token, in place of user and password."""
+    oauth: WayIn | None = None
+    """OAuth2 in place of user and password, as `auth` of the connector `rest`: Google wants it."""
     kind: EventKind = "meeting.agenda"
     """What an event is: `community.event` for the calendar of a meetup."""
     kind_by_title: dict[Annotated[str, AfterValidator(_pattern)], EventKind] = Field(
@@ -131,14 +131,14 @@ class Calendar(Connector):
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
-        if (self.user is None) != (self.password is None) or (self.user and self.token):
-            raise ValueError("user and password, or token, or none of them is needed")
+        if (self.user is None) != (self.password is None) or (self.user and self.oauth):
+            raise ValueError("user and password, or oauth, or none of them is needed")
         return self
 
     def endpoint(self) -> Endpoint:
         if self.user and self.password:
             return Http(self.url, Basic(self.user, self.password))
-        return Http(self.url, Bearer(self.token) if self.token else None)
+        return Http(self.url, self.oauth.auth() if self.oauth else None)
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         day = now().replace(hour=0, minute=0, second=0, microsecond=0)

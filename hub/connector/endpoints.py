@@ -100,8 +100,8 @@ class Imap:
 
     host: str
     user: str
-    auth: SecretStr | Bearer
-    """A password, often one made for this app alone; or an OAuth access token (XOAUTH2)."""
+    auth: SecretStr | Bearer | ClientCredentials | RefreshToken
+    """A password, often one made for this app alone; or OAuth2, whose tokens go by XOAUTH2."""
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     """`none` is for the own network: to a public address no password goes unencrypted."""
     port: int | None = None

@@ -14,7 +14,7 @@ from typing import Self, TypeAlias
 import httpcore2
 import httpx2
 
-from hub.connector import Api, Budget, Http, RefreshToken, Tokens
+from hub.connector import Api, Budget, ClientCredentials, Http, Imap, RefreshToken, Tokens
 from hub.errors import (
     AddressRefused,
     ConfigError,
@@ -30,7 +30,7 @@ from hub.http.limits import LocalBudget, Paced, retry_after
 from hub.http.names import Names, Resolver, resolve
 from hub.http.network import NoAnswer, Pool, Timeouts, trust
 from hub.http.secrets import secrets_of
-from hub.http.sign_in import LocalTokens
+from hub.http.sign_in import LocalTokens, SignedIn
 
 SOURCE = Timeouts()
 SEND = timedelta(seconds=15)
@@ -103,7 +103,7 @@ class Clients:
         """Raise ConfigError for a refresh token without what keeps those that follow it."""
         if (
             self._tokens is None
-            and isinstance(endpoint, Http)
+            and isinstance(endpoint, Http | Imap)
             and isinstance(endpoint.auth, RefreshToken)
         ):
             raise ConfigError(
@@ -168,6 +168,11 @@ class Clients:
         except AddressRefused as error:
             raise SourceMisbehaved(f"{host} is not called: {error.message}") from None
         return found
+
+    def signed_in(self, host: str, auth: ClientCredentials | RefreshToken) -> SignedIn:
+        """Have tokens for a host that is not asked by HTTP: kept and renewed as for all others."""
+        tokens = self._tokens or self._held
+        return SignedIn(Http(f"https://{host}"), auth, self._sources, tokens)
 
     @cached_property
     def trusted(self) -> ssl.SSLContext:

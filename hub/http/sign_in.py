@@ -74,9 +74,13 @@ class SignedIn:
         self._account = account_of(endpoint, auth)
         self._token: Grant | None = None
 
-    def headers(self) -> dict[str, str]:
+    @property
+    def access(self) -> str:
         assert self._token is not None, "`ready` comes first"
-        return {"Authorization": f"Bearer {self._token.access}"}
+        return self._token.access
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"}
 
     async def ready(self) -> None:
         """Have a token that lets in as far as can be known."""

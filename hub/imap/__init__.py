@@ -16,8 +16,8 @@ from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from hub.connector import Bearer, Folder, Imap, Mail
-from hub.errors import SourceError, SourceMisbehaved, SourceUnavailable
+from hub.connector import Bearer, Folder, Imap, Mail, SecretStr
+from hub.errors import AuthFailed, SourceError, SourceMisbehaved, SourceUnavailable
 from hub.hidden import hide
 from hub.http import Clients
 from hub.http.words import tls_words
@@ -35,17 +35,40 @@ Result = TypeVar("Result")
 @asynccontextmanager
 async def mailbox(endpoint: Imap, clients: Clients) -> AsyncGenerator["ImapMailbox"]:
     """Connect, sign in, and sign out at the end of the block. Raises SourceError."""
-    secret = endpoint.auth.token if isinstance(endpoint.auth, Bearer) else endpoint.auth
-    hide(secret.get_secret_value())
     secure = endpoint.tls != "none"
     addresses = await clients.addresses(endpoint.host, port_of(endpoint), secure=secure)
     box = ImapMailbox(endpoint.host)
     try:
-        await box.open(lambda: connect(endpoint, addresses, clients.trusted))
+        await _open(box, endpoint, addresses, clients)
         yield box
         await box.sign_out()
     finally:
         box.close()
+
+
+async def _open(
+    box: "ImapMailbox", endpoint: Imap, addresses: Sequence[str], clients: Clients
+) -> None:
+    """Sign in, and where a token that was kept is refused once more with another."""
+
+    async def enter(way_in: SecretStr | Bearer) -> None:
+        await box.open(lambda: connect(endpoint, way_in, addresses, clients.trusted))
+
+    match endpoint.auth:
+        case SecretStr() as password:
+            hide(password.get_secret_value())
+            await enter(password)
+        case Bearer(token):
+            hide(token.get_secret_value())
+            await enter(endpoint.auth)
+        case auth:
+            tokens = clients.signed_in(endpoint.host, auth)
+            await tokens.ready()
+            try:
+                await enter(Bearer(SecretStr(tokens.access)))
+            except AuthFailed:
+                await tokens.renew()
+                await enter(Bearer(SecretStr(tokens.access)))
 
 
 class ImapMailbox:

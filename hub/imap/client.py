@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from hub.connector import Bearer, Imap
+from hub.connector import Bearer, Imap, SecretStr
 from hub.errors import AuthFailed, SourceMisbehaved, SourceUnavailable
 from hub.http.words import connect_words
 from hub.imap.answers import refusal
@@ -37,7 +37,12 @@ class Client(imaplib.IMAP4):
         return super().read(size)
 
 
-def connect(endpoint: Imap, addresses: Sequence[str], context: ssl.SSLContext) -> Client:
+def connect(
+    endpoint: Imap,
+    way_in: SecretStr | Bearer,
+    addresses: Sequence[str],
+    context: ssl.SSLContext,
+) -> Client:
     """Connect and sign in. Raises SourceError, or what imaplib and sockets raise."""
     port = port_of(endpoint)
     if endpoint.tls == "none" and any(ip_address(address).is_global for address in addresses):
@@ -56,7 +61,7 @@ def connect(endpoint: Imap, addresses: Sequence[str], context: ssl.SSLContext) -
     try:
         if endpoint.tls == "starttls":
             _start_tls(client, context)
-        _sign_in(client, endpoint)
+        _sign_in(client, endpoint, way_in)
     except BaseException:
         client.shutdown()
         raise
@@ -90,17 +95,17 @@ def _reach(host: str, addresses: Sequence[str], port: int) -> socket.socket:
     raise SourceUnavailable(f"{host} {words}")
 
 
-def _sign_in(client: Client, endpoint: Imap) -> None:
+def _sign_in(client: Client, endpoint: Imap, way_in: SecretStr | Bearer) -> None:
     offered = set(client.capabilities)
-    user, auth = endpoint.user, endpoint.auth
+    user = endpoint.user
     try:
-        if isinstance(auth, Bearer):
+        if isinstance(way_in, Bearer):
             # https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
-            token = f"user={user}\1auth=Bearer {auth.token.get_secret_value()}\1\1".encode()
+            token = f"user={user}\1auth=Bearer {way_in.token.get_secret_value()}\1\1".encode()
             answers = iter((token, b""))  # a refusal is told first, and wants an empty answer
             client.authenticate("XOAUTH2", lambda _: next(answers, b""))
         elif "AUTH=PLAIN" in offered:  # takes a password of any characters
-            plain = f"\0{user}\0{auth.get_secret_value()}".encode()
+            plain = f"\0{user}\0{way_in.get_secret_value()}".encode()
             client.authenticate("PLAIN", lambda _: plain)
         elif "LOGINDISABLED" in offered:
             raise AuthFailed(
@@ -108,7 +113,7 @@ def _sign_in(client: Client, endpoint: Imap) -> None:
                 "Set tls to implicit or starttls",
             )
         else:
-            client.login(user, auth.get_secret_value())
+            client.login(user, way_in.get_secret_value())
     except imaplib.IMAP4.abort:
         raise
     except imaplib.IMAP4.error as error:

@@ -331,7 +331,7 @@ async def test_a_wrong_password() -> None:
         ({"kind_by_title": {"(": "meeting.agenda"}}, "not a regular expression"),
         ({"timezone": "Mars/Base"}, "there is no time zone"),
         ({"user": USER}, "user and password"),
-        ({"user": USER, "password": "p", "token": "t"}, "user and password"),
+        ({"user": USER, "password": "p", "oauth": {"bearer": "t"}}, "user and password"),
         ({"ahead": "1h"}, "ahead"),
     ],
 )

@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from connectors.imap import Mails
 from connectors.twins import Fault
 from connectors.twins.imap import PASSWORD, USER, Twin
 from hub.connector import AuthFailed, Classification, Draft, SourceMisbehaved, SourceUnavailable
-from tests.connectors.polling import polling
+from hub.http import Clients
+from hub.http.sign_in import LocalTokens
+from tests.connectors.polling import Poller, polling
+from tests.servers import serve
 
 NINE = "2026-05-04T09:00:00+00:00"
 JANE, JOE = "Jane Doe <jane@acme.example>", "Joe <joe@hub.example>"
@@ -340,11 +347,32 @@ async def test_a_server_that_takes_no_password_unencrypted() -> None:
 async def test_an_access_token() -> None:
     twin = Twin()
     twin.emit({"id": "1@a"})
-    async with polling(twin, password=None, token=PASSWORD) as source:
+    async with polling(twin, password=None, oauth={"bearer": PASSWORD}) as source:
         assert len(await source.fresh()) == 1
-    async with polling(twin, password=None, token="expired") as source:
+    async with polling(twin, password=None, oauth={"bearer": "expired"}) as source:
         with pytest.raises(AuthFailed, match="Invalid credentials"):
             await source.poll()
+
+
+async def test_a_token_that_is_obtained_and_renewed_where_it_is_refused() -> None:
+    given = ["no longer good", PASSWORD]
+
+    async def token(request: Request) -> Response:
+        assert b"grant_type=refresh_token" in await request.body()
+        return JSONResponse({"access_token": given.pop(0), "expires_in": 3600})
+
+    twin = Twin()
+    twin.emit({"id": "1@a"})
+    app = Starlette(routes=[Route("/token", token, methods=["POST"])])
+    async with serve(app) as url:
+        oauth = {"token_url": f"{url}/token", "client_id": "hub", "refresh_token": "first"}
+        async with twin.serve() as address, Clients(tokens=LocalTokens()) as clients:
+            given_by_twin = {**twin.settings(address), "password": None, "oauth": oauth}
+            source = Mails.model_validate(given_by_twin)
+            poller = Poller(source, clients)
+            assert len(await poller.fresh()) == 1
+            assert given == []
+            await poller.poll()  # with the token that was kept
 
 
 async def test_a_server_that_shuts_down_or_breaks_off() -> None:
@@ -360,6 +388,10 @@ async def test_a_server_that_shuts_down_or_breaks_off() -> None:
 
 
 def test_one_way_to_sign_in_is_asked_for() -> None:
-    for given in ({}, {"password": "a", "token": "b"}):
-        with pytest.raises(ValidationError, match="either password or token"):
+    bearer = {"bearer": "t"}
+    for given in ({}, {"password": "a", "oauth": bearer}):
+        with pytest.raises(ValidationError, match="either password or oauth"):
             Mails.model_validate({"host": "h", "user": "u", **given})
+    header = {"header": "X-Key", "value": "t"}
+    with pytest.raises(ValidationError, match="takes a bearer token or OAuth2"):
+        Mails.model_validate({"host": "h", "user": "u", "oauth": header})
