@@ -36,6 +36,7 @@ from hub.connector import (
     Page,
     PersonRef,
     SourceMisbehaved,
+    conditional,
     line,
     now,
     plain,
@@ -84,15 +85,15 @@ class Rss(Connector):
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         # Validators hold for one address only; with another they could hide a feed never read.
         known = cursor if cursor.get("feed") == _hash(self.url.encode()) else {}
-        asked = {"If-None-Match": known.get("etag"), "If-Modified-Since": known.get("modified")}
-        headers = {name: str(value) for name, value in asked.items() if value}
-        answer = await api.fetch(headers={"Accept": _ACCEPT, **headers})
-        digest = _hash(answer.content)
-        if answer.not_modified or digest == known.get("digest"):  # some servers never say 304
+        answer = await api.fetch(headers={"Accept": _ACCEPT, **conditional(known)})
+        if answer.not_modified:
             yield Page((), cursor)
             return
-        tags = {"etag": answer.headers.get("etag"), "modified": answer.headers.get("last-modified")}
-        after = {"feed": _hash(self.url.encode()), "digest": digest, **tags}
+        digest = _hash(answer.content)
+        after = {"feed": _hash(self.url.encode()), "digest": digest, **answer.validators}
+        if digest == known.get("digest"):  # some servers never say 304
+            yield Page((), after)
+            return
         seen, (head, *items) = now(), _read(answer)
         page = Page.read(reversed(items), lambda item: self._draft(item, head, seen), after)
         yield replace(page, drafts=sorted(page.drafts, key=lambda draft: draft.occurred_at))

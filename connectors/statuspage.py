@@ -29,6 +29,7 @@ from hub.connector import (
     Severity,
     Snapshot,
     Status,
+    conditional,
     is_secret,
     now,
     plain,
@@ -162,12 +163,10 @@ async def _components(api: Api, cursor: Cursor) -> AsyncIterator[Page]:
 async def _fetch(
     api: Api, path: str, known: Mapping[str, Json]
 ) -> tuple[Record | None, Mapping[str, Json]]:
-    names = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
-    headers = {header: str(known[name]) for name, header in names.items() if known.get(name)}
-    answer = await api.fetch(f"api/v2/{path}.json", headers=headers)
+    answer = await api.fetch(f"api/v2/{path}.json", headers=conditional(known))
     if answer.not_modified:
         return None, known
-    return answer.json(), {name: answer.headers.get(name) for name in names}
+    return answer.json(), answer.validators
 
 
 def _report(report: Record, page: str | None) -> Draft:

@@ -18,6 +18,7 @@ from hub.connector.api import (
     Mailbox,
     Opened,
     Tokens,
+    conditional,
 )
 from hub.connector.clock import now
 from hub.connector.configured import (
@@ -177,6 +178,7 @@ __all__ = [
     "Verdict",
     "WayIn",
     "body_of",
+    "conditional",
     "customer",
     "is_secret",
     "line",

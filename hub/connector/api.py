@@ -10,6 +10,19 @@ from urllib.parse import urlsplit
 
 from hub.connector.text import read_json
 from hub.errors import RateLimited, SourceMisbehaved
+from hub.signals import Json
+
+VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
+"""What an answer has, and how it is sent back: https://www.rfc-editor.org/rfc/rfc9110#section-13.1"""
+
+
+def conditional(known: Mapping[str, Json]) -> dict[str, str]:
+    """Make the headers by which the same address says 304 if it still is as it was.
+
+    `known` has the validators of an answer, among other things perhaps. They hold for the very
+    same request only: with another address or other parameters they could hide what is new.
+    """
+    return {sent: str(known[name]) for name, sent in VALIDATORS.items() if known.get(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,11 @@ class Answer:
     @property
     def not_modified(self) -> bool:
         return self.status == 304
+
+    @property
+    def validators(self) -> dict[str, Json]:
+        """What to keep of it, for `conditional` to ask whether it has changed."""
+        return {name: self.headers[name] for name in VALIDATORS if self.headers.get(name)}
 
     def json(self) -> Any:
         """Read the body. Raises SourceMisbehaved."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hub.connector.api import Api
+from hub.connector.api import VALIDATORS, Api, conditional
 from hub.connector.configured.links import link_on
 from hub.connector.configured.paging import ByLink, ByNextUrl, Paging, Reply, Turn
 from hub.connector.paths import JsonPath, Path
@@ -17,8 +17,6 @@ from hub.signals import Json
 
 Judge: TypeAlias = Callable[[Any], SourceError | None]
 """Recognises a refusal in what an API answers with 200."""
-
-_VALIDATORS = {"etag": "If-None-Match", "last-modified": "If-Modified-Since"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Listed:
     def validators(self) -> dict[str, Json]:
         """What to send back, to be told that nothing has changed."""
         headers = self.reply.headers
-        return {sent: headers[name] for name, sent in _VALIDATORS.items() if headers.get(name)}
+        return {name: headers[name] for name in VALIDATORS if headers.get(name)}
 
 
 class Listing(BaseModel):
@@ -89,7 +87,7 @@ class Listing(BaseModel):
         if self.method == "POST":
             reply = await self._post(api, url, turn, params)
         else:
-            headers = {name: str(value) for name, value in (validators or {}).items()}
+            headers = conditional(validators or {})
             given = self.params if turn.link else {**self.params, **params, **turn.params}
             answer = await api.fetch(turn.link or self.path, params=given, headers=headers)
             if answer.not_modified:
