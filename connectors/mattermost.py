@@ -59,7 +59,7 @@ class Mattermost(Connector):
     url: str
     """The server: https://chat.example.com"""
     token: SecretStr
-    channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1, examples=[["team/channel"]])]
     """By id, or as in its address: `team/town-square`."""
     since: AwareDatetime | None = None
     """Read nothing that was posted earlier; else all that there is."""

@@ -46,7 +46,25 @@ _IN_KEY = re.compile(r"\((?:\w+=)?'?([^()']+)'?\)/?$")  # …/Customers('ALFKI')
 class EntitySet(BaseModel):
     """One entity set: what is asked of it, how it tells of changes, and what its records say."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "opportunities",
+                    "key": "opportunityid",
+                    "changed": "modifiedon",
+                    "fields": {
+                        "id": "$.opportunityid",
+                        "kind": "sales.deal.stage",
+                        "title": "$.name",
+                    },
+                }
+            ]
+        },
+    )
 
     name: str
     """As in the service's address: `opportunities`, `OpportunityCollection`."""

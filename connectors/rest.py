@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from hub.connector import (
     MAPPED_KINDS,
@@ -29,6 +29,18 @@ from hub.connector import (
 
 class Stream(Listing):
     """One list of records: how to ask for what is new of it, and what its records say."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "path": "items",
+                    "cursor": {"family": "snapshot"},
+                    "fields": {"id": "$.id", "kind": "team.post", "title": "$.title"},
+                }
+            ]
+        }
+    )
 
     cursor: Family
     """The family of the list, which is how it can be asked for what is new."""

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from hub.connector import (
     MAPPED_KINDS,
@@ -37,7 +39,7 @@ class Webhook(Listener):
 
     secret: SecretStr
     """What the sender signs with, or shows. Two, separated by a space, while one is replaced."""
-    signed: SignedBy
+    signed: Annotated[SignedBy, Field(examples=[{"by": "standard"}])]
     """How the sender shows that it has the secret."""
     fields: Fields
     """Where the fields of a signal are found."""

@@ -108,6 +108,8 @@ class Twin(twins.Twin):
         how = {"delta": True} if self.delta else {"changed": "ModifiedOn"}
         if not self.delta:
             entities["filter"] = "StatusCode ne 9"
+        elif self.version == 2:
+            entities["deleted"] = "@.ODQ_CHANGEMODE == 'D'"
         return {
             "url": f"{url}/sap/crm",
             "version": self.version,

@@ -64,10 +64,10 @@ def show(
     """Show one connector: what it emits, its settings, and an example for hub.toml."""
     from hub import registry
     from hub.cli.example import source_example
-    from hub.cli.form import COMMON, Setting, about, form
+    from hub.cli.form import COMMON, Setting, about, form, within
 
     connector = registry.find(name)
-    own = form(connector)
+    own, inner = form(connector), within(connector)
     if json:
         as_json(
             {
@@ -77,6 +77,7 @@ def show(
                 "every_seconds": connector.every,
                 "about": about(connector),
                 "settings": own,
+                "within": inner,
             }
         )
         return
@@ -93,6 +94,9 @@ def show(
     say(f"Asks every {span(connector.every)}. Emits {', '.join(sorted(connector.kinds))}")
     heading("Settings")
     settings_table(own)
+    if inner:
+        heading("In its tables")
+        settings_table(inner)
     heading("Every source also takes")
     settings_table(COMMON)
     heading("In hub.toml")

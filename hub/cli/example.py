@@ -3,10 +3,12 @@
 It is what one begins with. Every setting with its default stands in deploy/hub.default.toml.
 """
 
+import json
 import re
 import textwrap
 import tomllib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -93,12 +95,28 @@ def source_example(name: str, connector: type[Connector]) -> list[str]:
     # Some sign in one way or another, so that no single secret is required by itself.
     ways = [[], *([one] for one in settings if one.secret and not one.required)]
     for way in ways:
-        lines = [_line(name, setting) for setting in (*required, *way)]
-        if _is_enough(connector, lines):
+        chosen = [*required, *way]
+        if _is_enough(connector, _lines(name, chosen, ())):
             break
     else:
-        lines = [_line(name, setting) for setting in required]
-    return [f"[sources.{name.replace('_', '-')}]", f'connector = "{name}"', *lines]
+        chosen = required
+    source = name.replace("_", "-")
+    head = [f"[sources.{source}]", f'connector = "{name}"']
+    return [*head, *_lines(name, chosen, ("sources", source))]
+
+
+def _lines(name: str, settings: Sequence[Setting], above: tuple[str, ...]) -> list[str]:
+    """Write settings, and after them the tables among them."""
+    plain = [_line(name, one) for one in settings if not isinstance(one.example, dict)]
+    tables = [one for one in settings if isinstance(one.example, dict)]
+    return plain + [line for one in tables for line in _tables((*above, one.name), one.example)]
+
+
+def _tables(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
+    inner = {key: part for key, part in table.items() if isinstance(part, dict)}
+    values = [f"{key} = {json.dumps(part)}" for key, part in table.items() if key not in inner]
+    below = [line for key, part in inner.items() for line in _tables((*path, key), part)]
+    return [*([f"[{'.'.join(path)}]", *values] if values else []), *below]
 
 
 def _is_enough(connector: type[Connector], lines: Sequence[str]) -> bool:
@@ -119,6 +137,8 @@ def _value(name: str, setting: Setting) -> str:
     """Invent a value that the setting takes, or name the variable of a secret."""
     if setting.secret:
         return f'"${{{name}_{setting.name}}}"'.upper()
+    if setting.example is not None:
+        return json.dumps(setting.example, ensure_ascii=False)
     invented = {
         "text": f'"https://{name.replace("_", "-")}.example"' if _is_address(setting) else '"..."',
         "URL": f'"https://{name.replace("_", "-")}.example"',

@@ -4,7 +4,7 @@ import inspect
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hub.connector import Connector
@@ -14,6 +14,9 @@ _FORMATS = {
     "date-time": "time",
     "duration": "duration",
     "uri": "URL",
+    # How the fields of a mapping are found: docs/rest.md.
+    "value": "value",
+    "moment": "time",
 }
 _TYPES = {
     "string": "text",
@@ -32,6 +35,7 @@ class Setting:
     secret: bool
     default: Any
     description: str
+    example: Any = None
 
     @property
     def default_in_words(self) -> str:
@@ -71,13 +75,29 @@ COMMON = (
 def form(connector: type[Connector]) -> list[Setting]:
     """List a connector's own settings; those that any source takes are not among them."""
     schema = connector.model_json_schema()
-    required = schema.get("required", ())
     common = {one.name for one in COMMON}
+    return [one for one in _settings(schema, schema.get("$defs", {})) if one.name not in common]
+
+
+def within(connector: type[Connector]) -> list[Setting]:
+    """List what stands in the tables among a connector's settings: `auth.bearer`, `sets.*.key`."""
+    schema = connector.model_json_schema()
+    defs = schema.get("$defs", {})
+    found: list[Setting] = []
+    for name, part in schema.get("properties", {}).items():
+        inner, path = _table(part, defs)
+        if inner is not None:
+            found += [
+                replace(one, name=f"{name}{path}.{one.name}") for one in _settings(inner, defs)
+            ]
+    return found
+
+
+def _settings(schema: Mapping[str, Any], defs: Mapping[str, Any]) -> list[Setting]:
+    required = schema.get("required", ())
     settings = []
     for name, part in schema.get("properties", {}).items():
-        if name in common:
-            continue
-        type_, secret = _type(part, schema.get("$defs", {}))
+        type_, secret = _type(part, defs)
         settings.append(
             Setting(
                 name=name,
@@ -87,9 +107,33 @@ def form(connector: type[Connector]) -> list[Setting]:
                 # What a secret defaults to is nobody's business either.
                 default=None if secret else part.get("default"),
                 description=" ".join(part.get("description", "").split()),
+                example=_example(part, defs),
             )
         )
     return sorted(settings, key=lambda one: not one.required)
+
+
+def _table(
+    part: Mapping[str, Any], defs: Mapping[str, Any]
+) -> tuple[Mapping[str, Any] | None, str]:
+    """Find the schema of a table, or of the tables under names of people's own (`.*`)."""
+    for one in part.get("anyOf", (part,)):
+        if "$ref" in one:
+            return defs[one["$ref"].rpartition("/")[2]], ""
+        if "$ref" in (of := one.get("additionalProperties") or {}):
+            return defs[of["$ref"].rpartition("/")[2]], ".*"
+    return None, ""
+
+
+def _example(part: Mapping[str, Any], defs: Mapping[str, Any]) -> Any:
+    """Find an example that a table's model gives; of tables with names, one is called so."""
+    if own := part.get("examples"):
+        return own[0]
+    inner, path = _table(part, defs)
+    examples = (inner or {}).get("examples")
+    if not examples:
+        return None
+    return {"name": examples[0]} if path else examples[0]
 
 
 def about(connector: type[Connector]) -> str:

@@ -103,8 +103,13 @@ def _several(given: object) -> object:
     return given if isinstance(given, (list, tuple)) else [given]
 
 
+_EXAMPLE: dict[str, Json] = {"id": "$.id", "kind": "team.post", "title": "$.title"}
+
+
 class Fields(_Table):
     """Where the fields of a signal are found in a record."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     id: AnyValue
     """Names the record at its source; what changes is a revision of it."""

@@ -60,7 +60,12 @@ Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration)]
 class Time(BaseModel):
     """Where a time is found, and how it is written; of a list the first counts that is there."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"format": "moment"},
+    )
 
     path: JsonPath | None = None
     first: "tuple[AnyTime, ...]" = ()

@@ -34,7 +34,12 @@ class Value(BaseModel):
     any other a constant; of a list the first counts that says something.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        json_schema_extra={"format": "value"},
+    )
 
     path: JsonPath | None = None
     template: Annotated[Template, PlainValidator(Template.read), *AS_TEXT] | None = None

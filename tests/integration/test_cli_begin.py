@@ -129,9 +129,18 @@ def test_connectors_list_and_show(here: Here) -> None:
         "secret": True,
         "default": None,
         "description": "An API token of `email`, or, without `email`, an OAuth access token.",
+        "example": None,
     }
     assert (by_name["per_minute"]["type"], by_name["per_minute"]["default"]) == ("whole number", 10)
     here("connectors", "show", "zendsk").said(2, "zendsk", "zendesk")
+    inner = {
+        one["name"]: one for one in here("connectors", "show", "rest", "--json").json["within"]
+    }
+    assert (inner["auth.bearer"]["type"], inner["auth.bearer"]["secret"]) == ("secret", True)
+    assert inner["streams.*.cursor"]["required"]
+    tables = here("connectors", "show", "webhook").out
+    assert re.search(r"^fields\.revised_at +time ", tables, re.MULTILINE)
+    assert "[sources.webhook.fields]\nid = " in tables
 
 
 @pytest.mark.parametrize("name", CONNECTORS)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from hub.connector.clock import now
 from hub.connector.text import utc
-from hub.errors import SourceMisbehaved
+from hub.errors import BadRecord, SourceMisbehaved
 from hub.signals import Json
 
 EXPIRED = frozenset({400, 404, 410})
@@ -50,7 +50,7 @@ def times(records: Iterable[Any], when: When) -> list[datetime]:
     for record in records:
         try:
             found.append(when(record))
-        except (LookupError, TypeError, ValueError, AttributeError):
+        except (BadRecord, LookupError, TypeError, ValueError, AttributeError):
             continue
     return found
 
