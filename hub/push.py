@@ -40,7 +40,7 @@ from hub.store.signals import by_external_ids
 from hub.store.sources import hasten_poll, heard_of, standings
 
 STORED = frozenset({"POST", "PUT"})  # GET and OPTIONS are for challenges
-TRIES = 5  # what fails so often, for whatever reason, is for a person to look at
+TRIES = 10  # what fails so often, for whatever reason, is for a person to look at
 RETRY = timedelta(seconds=5)  # doubled with each try
 
 logger = logging.getLogger(__name__)

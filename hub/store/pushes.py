@@ -197,6 +197,16 @@ async def _settle(connection: AsyncConnection, push: Push, **changes: Any) -> bo
     return done.rowcount == 1
 
 
+async def read_again(connection: AsyncConnection, source: str) -> None:
+    """Let everything be read once more that a source was sent and that is still kept."""
+    again = {"state": PushState.WAITING, "attempt": 0, "due_at": AT_ONCE, "settled_at": None}
+    await connection.execute(
+        update(PushRow)
+        .where(col(PushRow.source) == source, col(PushRow.body) != b"")
+        .values(**again, lease_until=None)
+    )
+
+
 async def waiting_pushes(
     connection: AsyncConnection, sources: Sequence[str]
 ) -> dict[str, datetime]:

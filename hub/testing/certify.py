@@ -9,11 +9,12 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from hub import registry
-from hub.connector import Connector
+from hub.connector import Connector, Listener
 from hub.testing.checks import bronze, gold, platinum, silver
 from hub.testing.faults import Fault
 from hub.testing.front import Asked
 from hub.testing.house import House, opened
+from hub.testing.listening import Listening
 from hub.testing.stage import Failed, Stage, staged
 from hub.testing.twins import Twin, find_twin
 
@@ -125,7 +126,8 @@ async def examine(
     twin = make()
     result, reason = _excused(twin, what)
     if result is None:
-        async with staged(house, name, connector, twin) as stage:
+        made = Listening if issubclass(connector, Listener) else Stage
+        async with staged(house, name, connector, twin, made=made) as stage:
             result, reason = await _judged(check, stage)
     return Row(level, str(what), result, reason, time.perf_counter() - began)
 

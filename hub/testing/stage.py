@@ -11,7 +11,7 @@ from typing import Any
 
 from hub.bus.local import LocalBus
 from hub.config import HUB_SOURCE, SourceConfig
-from hub.connector import Connector
+from hub.connector import Connector, Listener
 from hub.connector.clock import moved
 from hub.errors import ConnectorFailed
 from hub.jobs.local import LocalWaker
@@ -247,6 +247,8 @@ async def staged(
     connector: type[Connector],
     twin: Twin,
     given: Mapping[str, Any] | None = None,
+    *,
+    made: "type[Stage] | None" = None,
 ) -> AsyncGenerator[Stage]:
     """Serve a twin behind the house's front, and make its source known to the hub."""
     async with AsyncExitStack() as stack:
@@ -257,9 +259,13 @@ async def staged(
         url = house.url if own is None else await stack.enter_async_context(own)
         twin.page = 2
         name = f"check-{next(house.numbers)}"
-        declared = DeclaredSource(name, kind, "", None, None)
+        declared = DeclaredSource(
+            name, kind, "", None, None, polled=not issubclass(connector, Listener)
+        )
         async with house.store.write() as connection:
             at = await clock(connection)
             await declare_hub(connection, HUB_SOURCE, at)
             await declare_sources(connection, [declared], at, kept={}, own=HUB_SOURCE)
-        yield Stage(house, name, kind, connector, twin, url, given or {}, stack, own is None)
+        yield (made or Stage)(
+            house, name, kind, connector, twin, url, given or {}, stack, own is None
+        )
