@@ -188,8 +188,8 @@ def _entry(entry: Mapping[str, Any]) -> Draft | None:
 def _incident(
     incident: Mapping[str, Any], event: str, at: datetime, agent: Mapping[str, Any], status: str
 ) -> Draft:
-    if status not in _KINDS:
-        raise BadRecord(f"an incident that is {status}")
+    if status not in _KINDS or not incident["id"]:
+        raise BadRecord(f"an incident without an id, or that is {status}")
     kind = _KINDS[status]
     people = incident.get("assignees") or [
         one["assignee"] for one in incident.get("assignments") or ()
@@ -229,6 +229,8 @@ def _incident(
 def _note(
     incident: Mapping[str, Any], at: datetime, agent: Mapping[str, Any], content: str | None
 ) -> Draft:
+    if not incident["id"]:
+        raise BadRecord("a note on an incident without an id")
     return Draft(
         kind="content.comment",
         # The log and the webhook number a note differently; both tell its second.

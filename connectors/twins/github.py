@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import count
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, Check, Excuse, Fault, moment
+from connectors.twins import Allowed, Call, Check, Excuse, Fault, No, moment
 
 Record: TypeAlias = dict[str, Any]
 
@@ -31,7 +31,7 @@ _API, _HOME = (
 _DOCS = "https://docs.github.com/en"
 _PAGING = f"{_DOCS}/rest/using-the-rest-api/using-pagination-in-the-rest-api"
 _SIZES = frozenset(map(str, range(1, 101)))
-_PEOPLE = ("octavia", "robin-weber", "sam-okafor")
+_PEOPLE = tuple({"login": login, "type": "User"} for login in ("octavia", "robin-weber", "sam-ok"))
 _MADE_UP = (
     ("The export is empty", "Since this morning every CSV has only its header."),
     ("Please support dark mode", "Many of us work at night."),
@@ -59,7 +59,7 @@ class Twin(twins.Twin):
         self.releases: dict[int, Record] = {}
         self.discussions: dict[int, Record] = {}
         self.refusal: str | None = None
-        """The type of error that GraphQL answers with from now on: FORBIDDEN, RATE_LIMITED."""
+        """The type of error of GraphQL's answers: FORBIDDEN, RATE_LIMITED."""
         self._numbers = count(1)
         self._deleted: dict[int, Record] = {}
         super().__init__()
@@ -115,6 +115,12 @@ class Twin(twins.Twin):
             one["closed_at"] = one.get("closed_at") or _iso(at)
         return one
 
+    def limited(self, seconds: int) -> No:
+        """Say so with 403: https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api."""
+        reset = str(int(datetime.now(UTC).timestamp()) + seconds)
+        told = {"message": "API rate limit exceeded for user ID 1.", "documentation_url": _DOCS}
+        return No(403, told, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
+
     def create(self, number: int, at: datetime) -> str:
         issue = self.emit({"number": number, "title": f"Issue {number}", "at": at.isoformat()})
         return f"issue/{issue['id']}"
@@ -133,9 +139,8 @@ class Twin(twins.Twin):
         return self.call("issues", action, {"issue": issue})
 
     def call(self, event: str, action: str, about: Record) -> Call:
-        """Tell of a record as a webhook does."""
         told = {"action": action, **about, "repository": {"full_name": REPOSITORY}}
-        body = json.dumps(told | {"sender": _user(_PEOPLE[0])}).encode()
+        body = json.dumps(told | {"sender": _PEOPLE[0]}).encode()
         signed = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
         delivery = hashlib.sha256(body).hexdigest()[:32]
         names = {"x-github-event": event, "x-github-delivery": delivery}
@@ -162,7 +167,6 @@ class Twin(twins.Twin):
         return self._page(request, sorted(found, key=lambda one: one[by], reverse=is_falling))
 
     def _page(self, request: Request, found: Sequence[Record]) -> Response:
-        """Show one page, or 304 where the asker knows it."""
         asked = request.query_params
         size = min(int(asked.get("per_page", 30)), self.page)
         page = int(asked.get("page", 1))
@@ -214,7 +218,7 @@ def _issue(made: int, number: int, at: datetime) -> Record:
         "id": 444_500_000 + made,
         "number": number,
         "title": title,
-        "user": _user(_PEOPLE[made % len(_PEOPLE)]),
+        "user": _PEOPLE[made % len(_PEOPLE)],
         "labels": [],
         "state": "open",
         "assignee": None,
@@ -234,7 +238,7 @@ def _comment(made: int, number: int, at: datetime) -> Record:
         "html_url": f"{_HOME}/issues/{number}#issuecomment-{made}",
         "issue_url": f"{_API}/issues/{number}",
         "id": 492_700_000 + made,
-        "user": _user(_PEOPLE[made % len(_PEOPLE)]),
+        "user": _PEOPLE[made % len(_PEOPLE)],
         "created_at": _iso(at),
         "updated_at": _iso(at),
         "body": "The same here.",
@@ -252,7 +256,7 @@ def _release(made: int, number: int, at: datetime) -> Record:
         "created_at": _iso(at),
         "updated_at": _iso(at),
         "published_at": _iso(at),
-        "author": _user(_PEOPLE[0]),
+        "author": _PEOPLE[0],
         "body": "- Exports are complete again",
     }
 
@@ -263,7 +267,7 @@ def _discussion(made: int, number: int, at: datetime) -> Record:
         "id": 3_297_000 + made,
         "number": number,
         "title": "How do you use the export?",
-        "user": _user(_PEOPLE[made % len(_PEOPLE)]),
+        "user": _PEOPLE[made % len(_PEOPLE)],
         "state": "open",
         "category": {"name": "Ideas"},
         "answer_html_url": None,
@@ -274,10 +278,6 @@ def _discussion(made: int, number: int, at: datetime) -> Record:
 
 
 _BLANK = {"issue": _issue, "comment": _comment, "release": _release, "discussion": _discussion}
-
-
-def _user(login: str) -> Record:
-    return {"login": login, "id": sum(map(ord, login)), "type": "User"}
 
 
 def _error(status: int, message: str) -> Response:

@@ -11,7 +11,7 @@ import hmac
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, ClassVar, TypeAlias
 
@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, Excuse, Fault, moment
+from connectors.twins import Allowed, Call, Excuse, Fault, No, moment
 
 Record: TypeAlias = dict[str, Any]
 
@@ -93,6 +93,14 @@ class Twin(twins.Twin):
             one["open"] = record["state"] != "closed"
         one["updated_at"] = at
         return one
+
+    def limited(self, seconds: int) -> No:
+        """Tell when: https://developers.intercom.com/docs/references/rest-api/errors/rate-limiting."""
+        # By the clock of the machine, of which the answer's own Date is.
+        reset = str(int(datetime.now(UTC).timestamp()) + seconds)
+        code = {"code": "rate_limit_exceeded", "message": "You have exceeded the rate limit"}
+        told = {"type": "error.list", "errors": [code]}
+        return No(429, told, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": reset})
 
     def create(self, number: int, at: datetime) -> str:
         title = f"Conversation {number}"

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Call, Excuse, Fault, moment
+from connectors.twins import Allowed, Call, Excuse, Fault, No, moment
 
 Record: TypeAlias = dict[str, Any]
 
@@ -111,6 +111,11 @@ class Twin(twins.Twin):
             self._log(verb, name, at, by=record.get("by"))
         return incident
 
+    def limited(self, seconds: int) -> No:
+        """Tell only when the limit is reset: https://developer.pagerduty.com/docs/rest-api-rate-limits."""
+        told = {"error": {"message": "Rate Limit Exceeded", "code": 2020}}
+        return No(429, told, {"ratelimit-remaining": "0", "ratelimit-reset": str(seconds)})
+
     def create(self, number: int, at: datetime) -> str:
         made = self.emit({"number": number, "title": f"Incident {number}", "at": at.isoformat()})
         return f"incident/{made['id']}"
@@ -122,7 +127,7 @@ class Twin(twins.Twin):
         self.emit({"number": number, "by": by, "at": at.isoformat(), **done})
 
     def delete(self, number: int, at: datetime) -> None:
-        """Resolve: the API has no request that deletes an incident."""
+        """Resolve: nothing deletes an incident."""
         self.emit({"number": number, "verb": "resolve", "at": at.isoformat()})
 
     def blank(self) -> None:
@@ -144,7 +149,7 @@ class Twin(twins.Twin):
         return {"x-pagerduty-signature": f"v1={other},v1={right}"}
 
     def event(self, entry: Record) -> Record:
-        """Tell of a log entry as a v3 webhook does: with the time to the millisecond."""
+        """Tell of a log entry as a webhook does: with the time to the millisecond."""
         incident = self.incidents[entry["incident"]["id"]]
         verb = entry["type"].removesuffix("_log_entry")
         is_note = verb == "annotate"
@@ -203,8 +208,6 @@ class Twin(twins.Twin):
                 "service": incident["service"],
                 "incident": _reference("incident", name, incident["summary"]),
                 "teams": incident["teams"],
-                "contexts": [],
-                "event_details": {},
                 **({"assignees": people} if verb in _HANDS_ON else {}),
             }
         )
@@ -248,7 +251,6 @@ def _incident(name: str, number: int, record: Mapping[str, Any], at: datetime) -
         "created_at": _iso(at),
         "updated_at": _iso(at),
         "status": "triggered",
-        "incident_key": f"{number:032x}",
         "service": _reference("service", f"PS{sum(map(ord, service)):05d}", service),
         "assignments": [
             {"at": _iso(at), "assignee": _reference("user", *_person(_PEOPLE[0]))},
@@ -258,7 +260,6 @@ def _incident(name: str, number: int, record: Mapping[str, Any], at: datetime) -
         "escalation_policy": _reference("escalation_policy", "PE00001", "Default"),
         "teams": [_reference("team", "PQ9K7I8", record.get("team", "Engineering"))],
         "priority": None,
-        "resolve_reason": None,
         "urgency": "high",
     }
 

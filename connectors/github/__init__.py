@@ -5,7 +5,6 @@ tells of it. A release is missed in its list.
 https://docs.github.com/en/rest/issues/issues#list-repository-issues
 """
 
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -13,6 +12,22 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias, get_args
 
 from pydantic import AwareDatetime, Field
 
+from connectors.github.records import (
+    COMMENT,
+    FEEDBACK,
+    OPENED,
+    PUSHED,
+    RELEASE,
+    SOLVED,
+    UPDATED,
+    Read,
+    Record,
+    comment,
+    discussion,
+    issue,
+    release,
+    updated,
+)
 from hub.connector import (
     Accepted,
     Answer,
@@ -29,7 +44,6 @@ from hub.connector import (
     ModifiedSince,
     NewestFirst,
     Page,
-    PersonRef,
     Pushed,
     RateLimited,
     Reply,
@@ -38,19 +52,13 @@ from hub.connector import (
     Snapshot,
     SourceError,
     SourceMisbehaved,
-    Status,
     streams,
-    utc,
 )
 
-Record: TypeAlias = dict[str, Any]
 Part: TypeAlias = Literal["issues", "comments", "releases", "discussions"]
-Read: TypeAlias = Callable[[Record], Draft | None]
 
-_OPENED, _UPDATED, _SOLVED = (f"support.ticket.{name}" for name in ("opened", "updated", "solved"))
 # https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
 _SIGNED = Hmac("X-Hub-Signature-256", prefix="sha256=")
-_ADDRESS = re.compile(r"//[^/]+/([^/]+/[^/]+)/(?:issues|pull|discussions|releases/tag)/([^#?]+)")
 _PAGE = 100
 # https://docs.github.com/en/graphql/guides/using-the-graphql-api-for-discussions
 _DISCUSSIONS = """
@@ -79,7 +87,7 @@ class GitHub(Connector):
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset(
-        {_OPENED, _UPDATED, _SOLVED, "content.comment", "product.release", "customer.feedback"}
+        {OPENED, UPDATED, SOLVED, COMMENT, RELEASE, FEEDBACK}
     )
     sign_in: ClassVar[str] = "A fine-grained personal access token of the repositories."
     scopes: ClassVar[tuple[str, ...]] = ("Issues: read", "Contents: read", "Discussions: read")
@@ -115,8 +123,8 @@ class GitHub(Connector):
 
     def _pulls(self) -> Mapping[str, Callable[[Api, str, Cursor], AsyncIterator[Page]]]:
         return {
-            "issues": partial(self._changed, "issues", _issue, {"state": "all"}),
-            "comments": partial(self._changed, "issues/comments", _comment, {}),
+            "issues": partial(self._changed, "issues", issue, {"state": "all"}),
+            "comments": partial(self._changed, "issues/comments", comment, {}),
             "releases": self._releases,
             "discussions": self._discussions,
         }
@@ -137,7 +145,7 @@ class GitHub(Connector):
 
         # A change while pages are turned moves an issue to the end, and those after it one up.
         family = ModifiedSince(moving=True)
-        async for page in family.pages(cursor, ask, _updated, read=read, since=self.since):
+        async for page in family.pages(cursor, ask, updated, read=read, since=self.since):
             # Where one answer held all and nothing new, the next question is the same as this one.
             same = len(etags) == 2 and page.cursor == {"since": cursor.get("since")}
             at = {**page.cursor, "etag": etags[-1]} if same and etags[-1] else page.cursor
@@ -151,19 +159,20 @@ class GitHub(Connector):
                 answer = await _fetch(api, f"{path}/releases", {"page": place}, etag)
                 if answer.not_modified:
                     return None
-                found += [release for release in answer.json() if not release.get("draft")]
+                listed = answer.json()
+                found += [one for one in listed if not one.get("draft")]
                 etag, now = None, now or answer.headers.get("etag")
-                place = _next(answer, place) or 0
+                place = (listed and _next(answer, place)) or 0
             return Seen(found, {"etag": now})
 
         async for page in Snapshot().pages(
             cursor,
             ask,
-            key=lambda release: str(release["id"]),
-            version=lambda release: _release(release).revision,
-            keep=lambda release: release | {"body": None},
+            key=lambda one: str(one["id"]),
+            version=lambda one: release(one).revision,
+            keep=lambda one: one | {"body": None},
             gone=lambda _, kept: kept | {"gone": True},
-            read=lambda release, _: _release(release),
+            read=lambda one, _: release(one),
         ):
             yield page
 
@@ -178,7 +187,7 @@ class GitHub(Connector):
             info = found["pageInfo"]
             return Batch(found["nodes"], info["endCursor"] if info["hasNextPage"] else None)
 
-        walk = NewestFirst().pages(cursor, ask, _updated, read=_discussion, since=self.since)
+        walk = NewestFirst().pages(cursor, ask, updated, read=discussion, since=self.since)
         async for page in walk:
             yield page
 
@@ -188,7 +197,7 @@ class GitHub(Connector):
         return Reply() if is_ping else Accepted(request.headers.get("x-github-delivery"))
 
     def read(self, event: Pushed) -> Sequence[Draft]:
-        name, read = _PUSHED.get(event.headers["x-github-event"], ("", None))
+        name, read = PUSHED.get(event.headers["x-github-event"], ("", None))
         told, wanted = event.json(), {one.lower() for one in self.repositories}
         if read is None or told["repository"]["full_name"].lower() not in wanted:
             return []  # another event, or a webhook of the whole organization
@@ -196,91 +205,6 @@ class GitHub(Connector):
             return []
         gone = {"gone": True} if told["action"] in {"deleted", "transferred"} else {}
         return [draft] if (draft := read(told[name] | gone)) else []
-
-
-def _issue(issue: Record) -> Draft | None:
-    if issue.get("pull_request"):
-        return None
-    is_open = issue["state"] == "open"
-    is_new = is_open and not issue.get("comments")
-    return _draft(
-        issue,
-        f"issue/{issue['id']}",
-        {name: issue.get(name) for name in ("state_reason", "author_association")},
-        kind=_OPENED if is_new else _UPDATED if is_open else _SOLVED,
-        occurred_at=utc(issue["created_at" if is_new else "updated_at"]),
-        title=issue["title"],
-        status=Status.OPEN if is_open else Status.RESOLVED,
-        owner=_person(issue.get("assignee")),
-    )
-
-
-def _comment(comment: Record) -> Draft | None:
-    if "/pull/" in comment["html_url"]:
-        return None
-    return _draft(comment, f"comment/{comment['id']}", {}, kind="content.comment")
-
-
-def _release(release: Record) -> Draft:
-    return _draft(
-        release | {"user": release.get("author")},
-        f"release/{release['id']}",
-        {"tag": release["tag_name"], "prerelease": release.get("prerelease")},
-        kind="product.release",
-        occurred_at=utc(release.get("published_at") or release["created_at"]),
-        title=release.get("name") or release["tag_name"],
-    )
-
-
-def _discussion(discussion: Record) -> Draft:
-    is_closed = discussion.get("closed") or discussion.get("state") == "closed"
-    is_done = is_closed or discussion.get("answer") or discussion.get("answer_html_url")
-    return _draft(
-        discussion | {"labels": ()},  # which only a webhook tells
-        f"discussion/{discussion['id']}",
-        {"category": (discussion.get("category") or {}).get("name")},
-        kind="customer.feedback",
-        title=discussion["title"],
-        status=Status.RESOLVED if is_done else Status.OPEN,
-    )
-
-
-_PUSHED: Mapping[str, tuple[str, Read]] = {
-    "issues": ("issue", _issue),
-    "issue_comment": ("comment", _comment),
-    "release": ("release", _release),
-    "discussion": ("discussion", _discussion),
-}
-
-
-def _draft(record: Record, name: str, facts: Record, **about: Any) -> Draft:
-    repository, place = _ADDRESS.findall(record["html_url"])[0]
-    thread, labels = f"{repository}#{place}", record.get("labels") or ()
-    facts |= {"repository": repository, "number": record.get("number")}
-    given: Record = {
-        "external_id": name,
-        "revision": "of its time",
-        "revised_at": _updated(record),
-        "occurred_at": utc(record["created_at"]),
-        "title": f"Comment on {thread}",
-        "body": record.get("body") or None,
-        "url": record["html_url"],
-        "author": _person(record.get("user")),
-        "labels": (repository, *(label["name"] for label in labels)),
-        "attributes": {fact: value for fact, value in facts.items() if value is not None},
-        "thread": thread,
-    }
-    draft = Draft(**given | about)
-    return draft.deleted(f"{thread} was deleted") if "gone" in record else draft.by_content()
-
-
-def _updated(record: Record) -> datetime:
-    return utc(record.get("updated_at") or record.get("published_at") or record["created_at"])
-
-
-def _person(user: Record | None) -> PersonRef | None:
-    login = (user or {}).get("login")
-    return PersonRef(name=login, handle=login) if login else None
 
 
 async def _fetch(api: Api, path: str, params: Mapping[str, Any], etag: Any) -> Answer:
