@@ -27,11 +27,14 @@ from hub.connector import (
     Endpoint,
     Hmac,
     Http,
+    Json,
     Page,
     Pushed,
     Scheme,
     SecretStr,
+    Seen,
     Severity,
+    Snapshot,
     SourceMisbehaved,
     Status,
     Token,
@@ -98,34 +101,27 @@ class Alertmanager(Connector):
         return Http(self.url)
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
-        alerts = await api.get("api/v2/alerts", filter=list(self.filter), receiver=self.receiver)
-        if not isinstance(alerts, list):
-            raise SourceMisbehaved(f"{self.url} answered, but not with a list of alerts")
-        before: dict[str, Any] = dict(_map(cursor.get("known")))
-        known: dict[str, Any] = {}
-        changed: list[Any] = []
-        for alert in alerts:
-            key, version = _key(alert), _version(alert)
-            known[key] = before.pop(key, None)
-            if not known[key] or known[key]["version"] != version:
-                known[key] = {"version": version, **{name: _map(alert).get(name) for name in _KEPT}}
-                changed.append(alert)
-        gone = [
-            {**alert, "status": {"state": "resolved"}}
-            for alert in before.values()
-            if alert["fingerprint"]
-        ]
-        count = _whole(cursor.get("count")) + bool(changed or gone)
         seen = now()
-        page = Page.read(
-            [*changed, *gone],
-            lambda alert: self._draft(alert, count, seen),
-            {"known": known, "count": count},
-        )
-        for bad in page.bad:
-            if alert := known.get(bad.external_id or ""):
-                alert["fingerprint"] = None  # what was never a signal is not resolved either
-        yield page
+
+        async def ask(validators: Mapping[str, Json]) -> Seen:
+            del validators  # it sends none
+            alerts = await api.get(
+                "api/v2/alerts", filter=list(self.filter), receiver=self.receiver
+            )
+            if not isinstance(alerts, list):
+                raise SourceMisbehaved(f"{self.url} answered, but not with a list of alerts")
+            return Seen(alerts)
+
+        async for page in Snapshot().pages(
+            _known(cursor),
+            ask,
+            key=_key,
+            version=_version,
+            keep=lambda alert: {name: _map(alert).get(name) for name in _KEPT},
+            gone=lambda _, alert: {**alert, "status": {"state": "resolved"}},
+            read=lambda alert, rounds: self._draft(alert, rounds, seen),
+        ):
+            yield page
 
     def verify(self, request: Pushed) -> Accepted:
         """Take a notification of Alertmanager (`webhook_configs`) or of Grafana's contact point.
@@ -211,5 +207,13 @@ def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def _known(cursor: Cursor) -> Cursor:
+    """Read also a cursor of 0.1.0, which kept an alert beside its version."""
+    if "count" not in cursor:
+        return cursor
+    known: dict[str, Json] = {
+        key: {"version": was["version"], "kept": {name: was.get(name) for name in _KEPT}}
+        | ({} if was["fingerprint"] else {"bad": True})
+        for key, was in _map(cursor.get("known")).items()
+    }
+    return {"known": known, "rounds": cursor["count"]}

@@ -15,11 +15,14 @@ from hub.connector import (
     Bearer,
     Connector,
     Cursor,
+    Delta,
     Draft,
     Duration,
     Endpoint,
     Hmac,
     Http,
+    Json,
+    OpaqueToken,
     Page,
     PersonRef,
     Pushed,
@@ -40,8 +43,7 @@ _SIGNED = Hmac(
     signed="{timestamp}{body}",
     timestamp="X-Zendesk-Webhook-Signature-Timestamp",
 )
-_FORGOTTEN = frozenset({400, 404, 410, 422})
-"""How a cursor is refused that is kept no longer: then everything is read once more."""
+_PLACES = OpaqueToken(frozenset({400, 404, 410, 422}))
 _SEVERITY = {
     "urgent": Severity.CRITICAL,
     "high": Severity.HIGH,
@@ -88,24 +90,29 @@ class Zendesk(Connector):
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         # https://developer.zendesk.com/documentation/ticketing/managing-tickets/using-the-incremental-export-api/#cursor-based-incremental-exports
-        where: dict[str, Any] = dict(cursor) or {"start_time": self._start_time()}
-        more, resumed = True, bool(cursor)
-        while more:
+        export = _Export({"tickets": ()}, self.escalation_tags)
+
+        async def ask(token: Json) -> Delta:
+            nonlocal export
+            where = {"cursor": token} if token else {"start_time": self._start_time()}
+            body = await api.get(_EXPORT, **where, include="users,organizations", per_page=500)
             try:
-                body = await api.get(_EXPORT, **where, include="users,organizations", per_page=500)
-            except SourceMisbehaved as error:
-                if not resumed or error.status not in _FORGOTTEN:
-                    raise
-                where, resumed = {"start_time": self._start_time()}, False
-                continue
-            resumed = False
-            try:
-                page, more = _Export(body, self.escalation_tags), not body["end_of_stream"]
+                export = _Export(body, self.escalation_tags)
                 # Where nothing follows `start_time` there is no cursor yet: ask the same again.
-                where = {"cursor": body["after_cursor"]} if body["after_cursor"] else where
+                return Delta(
+                    export.tickets, body["after_cursor"] or token, more=not body["end_of_stream"]
+                )
             except (LookupError, TypeError) as error:
                 raise SourceMisbehaved(f"Zendesk's export is not one: {error!r}") from error
-            yield Page.read(page.tickets, page.read, where, more=more)
+
+        # Up to 0.1.0 the token was kept by Zendesk's name for it.
+        kept = {"token": cursor["cursor"]} if "cursor" in cursor else cursor
+
+        def read(ticket: Mapping[str, Any]) -> Sequence[Draft]:
+            return export.read(ticket)  # of the page that was asked for last
+
+        async for page in _PLACES.pages(kept, ask, read=read):
+            yield page
 
     def verify(self, request: Pushed) -> Accepted:
         # https://developer.zendesk.com/documentation/webhooks/verifying/

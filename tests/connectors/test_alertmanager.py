@@ -63,7 +63,7 @@ async def test_nothing_new_moves_nothing() -> None:
         assert len(await source.fresh()) == 1
         after = source.cursor
         assert await source.fresh() == []
-    assert empty == {"known": {}, "count": 0}
+    assert empty == {"known": {}, "rounds": 0}
     assert source.cursor == after
 
 
@@ -339,3 +339,23 @@ async def test_the_twin_makes_up_what_is_missing(record: dict[str, str]) -> None
         assert draft.title == record.get("title", draft.title)
         refused = await browser.get(f"{url}/api/v2/alerts", params={"nonsense": "1"})
         assert refused.status_code == 400
+
+
+async def test_a_cursor_of_the_first_release_is_read_on() -> None:
+    twin = Twin()
+    twin.emit({"labels": {"alertname": "Kept"}})
+    twin.emit({"labels": {"alertname": "Gone"}})
+    async with polling(twin) as source:
+        await source.poll()
+        known: Any = source.cursor["known"]
+        source.cursor = {
+            "known": {
+                key: {"version": one["version"], **one["kept"]} for key, one in known.items()
+            },
+            "count": 4,
+        }
+        assert await source.fresh() == []
+        twin.emit({"labels": {"alertname": "Gone"}, "resolve": True})
+        [gone] = await source.fresh()
+    assert gone.kind == "ops.alert.resolved"
+    assert gone.revision.endswith("-5")

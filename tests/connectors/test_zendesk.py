@@ -206,6 +206,16 @@ async def test_pages_of_any_size_bring_the_same_and_every_cursor_resumes(size: i
         assert len(source.drafts) == 7
 
 
+async def test_a_cursor_of_the_first_release_is_read_on() -> None:
+    twin = Twin()
+    twin.emit({"id": 1, "at": NINE})
+    async with polling(twin) as source:
+        await source.poll()
+        source.cursor = {"cursor": source.cursor["token"]}
+        twin.emit({"id": 2, "at": TEN})
+        assert [draft.external_id for draft in await source.fresh()] == ["ticket/2"]
+
+
 async def test_the_last_minute_comes_when_it_is_a_minute_old() -> None:
     twin = Twin(lag=timedelta(minutes=1))
     now = datetime.now(UTC)
