@@ -52,6 +52,7 @@ from hub.connector import (
     Snapshot,
     SourceError,
     SourceMisbehaved,
+    conditional,
     streams,
 )
 
@@ -132,38 +133,36 @@ class GitHub(Connector):
     async def _changed(
         self, what: str, read: Read, params: Record, api: Api, path: str, cursor: Cursor
     ) -> AsyncIterator[Page]:
-        etags = [cursor.get("etag")]
+        validators: list[Mapping[str, Json]] = []
 
         async def ask(since: datetime | None, place: Json) -> Batch:
             asked = {"sort": "updated", "direction": "asc", "since": since, "page": place}
-            known = etags[0] if len(etags) == 1 else None
-            answer = await _fetch(api, f"{path}/{what}", params | asked, known)
+            headers = {} if validators else conditional(cursor)
+            answer = await _fetch(api, f"{path}/{what}", params | asked, headers)
             found = () if answer.not_modified else answer.json()
             # What joins a full page stands on the next one, and leaves this one as it was.
-            etags.append((answer.headers.get("etag") or known) if len(found) < _PAGE else None)
+            validators.append(answer.validators if len(found) < _PAGE else {})
             return Batch(found, _next(answer, place))
 
         # A change while pages are turned moves an issue to the end, and those after it one up.
         family = ModifiedSince(moving=True)
         async for page in family.pages(cursor, ask, updated, read=read, since=self.since):
             # Where one answer held all and nothing new, the next question is the same as this one.
-            same = len(etags) == 2 and page.cursor == {"since": cursor.get("since")}
-            at = {**page.cursor, "etag": etags[-1]} if same and etags[-1] else page.cursor
+            same = len(validators) == 1 and page.cursor == {"since": cursor.get("since")}
+            at = {**page.cursor, **validators[0]} if same else page.cursor
             yield Page(page.drafts, at, page.bad, page.more)
 
     async def _releases(self, api: Api, path: str, cursor: Cursor) -> AsyncIterator[Page]:
         async def ask(known: Mapping[str, Json]) -> Seen | None:
-            found: list[Record] = []
-            place, etag, now = 1, known.get("etag"), None
-            while place:
-                answer = await _fetch(api, f"{path}/releases", {"page": place}, etag)
-                if answer.not_modified:
-                    return None
-                listed = answer.json()
-                found += [one for one in listed if not one.get("draft")]
-                etag, now = None, now or answer.headers.get("etag")
-                place = (listed and _next(answer, place)) or 0
-            return Seen(found, {"etag": now})
+            answer = await _fetch(api, f"{path}/releases", {}, conditional(known))
+            if answer.not_modified:
+                return None
+            validators, found, place = answer.validators, answer.json(), _next(answer, 1)
+            while place is not None:
+                answer = await _fetch(api, f"{path}/releases", {"page": place}, {})
+                found += (listed := answer.json())
+                place = _next(answer, place) if listed else None
+            return Seen([one for one in found if not one.get("draft")], validators)
 
         async for page in Snapshot().pages(
             cursor,
@@ -207,9 +206,9 @@ class GitHub(Connector):
         return [draft] if (draft := read(told[name] | gone)) else []
 
 
-async def _fetch(api: Api, path: str, params: Mapping[str, Any], etag: Any) -> Answer:
-    # https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
-    headers = {"If-None-Match": str(etag)} if etag else {}
+async def _fetch(
+    api: Api, path: str, params: Mapping[str, Any], headers: Mapping[str, str]
+) -> Answer:
     return await api.fetch(path, params={**params, "per_page": _PAGE}, headers=headers)
 
 
