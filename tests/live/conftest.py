@@ -7,6 +7,7 @@ import pytest
 
 from tests.debian import MissingSystem
 from tests.live.alertmanager import Alertmanager
+from tests.live.bluesky import Bluesky
 from tests.live.dovecot import Dovecot
 from tests.live.icinga2 import Icinga2
 from tests.live.radicale import Radicale
@@ -93,6 +94,11 @@ def tap_github() -> TapGithub:
     tap = TapGithub()
     tap.install()
     return tap
+
+
+@pytest.fixture(scope="session")
+def bluesky() -> Iterator[Bluesky]:
+    yield from _started(Bluesky())
 
 
 def _started(system: AnySystem) -> Iterator[AnySystem]:
