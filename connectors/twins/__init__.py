@@ -7,7 +7,7 @@ requests in its table, which is written down from the vendor's own description: 
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -131,6 +131,10 @@ class Twin(ABC):
 
     def play(self, fault: Fault | None) -> None:
         """Play a fault, in an API that is not HTTP, until told None."""
+        raise NotImplementedError
+
+    def replay(self, exchanges: Sequence[Mapping[str, Any]]) -> None:
+        """Answer as was recorded, in an API that is not HTTP, from now on."""
         raise NotImplementedError
 
     def refuse(self, request: Request) -> Response | None:

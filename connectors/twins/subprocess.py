@@ -5,7 +5,7 @@ https://github.com/singer-io/getting-started/blob/master/docs/SPEC.md
 
 import json
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -105,6 +105,9 @@ class Twin(twins.Twin):
             self._write()
             yield f"file://{self._data}"
             self._data = None
+
+    def replay(self, exchanges: Sequence[Mapping[str, Any]]) -> None:
+        self.write(*(line for one in exchanges for line in one["text"].splitlines()))
 
     def write(self, *lines: str) -> None:
         """Let the tap write these lines and nothing else."""

@@ -1,7 +1,7 @@
 """What certification and the demo need of a twin, whoever wrote it, and where one is found."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from importlib.metadata import entry_points
@@ -41,6 +41,7 @@ class Twin(Protocol):
     def limited(self, seconds: int, /) -> No: ...
     def serve(self) -> AbstractAsyncContextManager[str] | None: ...
     def play(self, fault: Fault | None, /) -> None: ...
+    def replay(self, exchanges: Sequence[Mapping[str, Any]], /) -> None: ...
 
 
 def find_twin(connector: str) -> Callable[..., Twin]:

@@ -51,9 +51,9 @@ class Dovecot(System):
         debian.install(self.name, ["dovecot-imapd"], "dovecot")
 
     def command(self) -> Sequence[str | Path]:
-        version = self.run("dovecot", "--version")
-        if not version.startswith("2.3"):
-            raise debian.MissingSystem(f"The configuration here is for Dovecot 2.3, not {version}")
+        self.version = self.run("dovecot", "--version").split()[0]
+        if not self.version.startswith("2.3"):
+            raise debian.MissingSystem(f"The configuration is for Dovecot 2.3, not {self.version}")
         mail = self.home / "mail"
         mail.mkdir(exist_ok=True)
         shutil.chown(mail, "nobody", "nogroup")

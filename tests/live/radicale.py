@@ -36,6 +36,7 @@ class Radicale(System):
 
     def install(self) -> None:
         self.python = venv(self, "radicale==3.*")
+        self.version = self.run(self.python, "-m", "radicale", "--version").strip()
 
     def command(self) -> Sequence[str | Path]:
         (self.home / "users").write_text(f"{USER}:{PASSWORD}\n")

@@ -1,24 +1,51 @@
 """Calendars of a real Radicale, read by the hub."""
 
+import json
+import re
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from connectors.caldav import Calendar as Connected
+from connectors.twins import caldav as twin
+from hub.connector import Answer
+from hub.http import Clients
+from hub.opening import opened
 from tests.live.hub import reading
 from tests.live.radicale import PASSWORD, USER, Calendar, Radicale
+from tests.live.systems import HOME
 
 pytestmark = pytest.mark.live
 
 SECRETS = {"PASSWORD": PASSWORD}
+SHIPPED = Path(twin.__file__).parent / "recorded" / "caldav.json"
 
 
 @pytest.fixture
 def calendar(radicale: Radicale) -> Iterator[Calendar]:
     with Calendar(radicale, uuid.uuid4().hex[:8]) as calendar:
         yield calendar
+
+
+@dataclass
+class Recording:
+    """Hands requests on to a server, and writes down what it answers."""
+
+    api: Any
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, method: str, **how: Any) -> Answer:
+        answer: Answer = await self.api.send(method, **how)
+        told = {"status": answer.status, "headers": {"content-type": "text/xml; charset=utf-8"}}
+        where = {"method": method, "path": urlsplit(answer.url).path}
+        self.exchanges.append({**where, **told, "text": answer.content.decode()})
+        return answer
 
 
 def source(calendar: Calendar) -> str:
@@ -97,3 +124,33 @@ async def test_a_calendar_that_is_not_there_is_told(calendar: Calendar, tmp_path
     async with reading(tmp_path, elsewhere, SECRETS) as hub:
         said = await hub.state("FAILING")
     assert "404" in said["lastError"]
+
+
+async def test_what_radicale_answers_is_recorded(radicale: Radicale) -> None:
+    """Writes build/live/recorded/caldav.json: look through it, and put it beside the twin."""
+    with Calendar(radicale, "recorded") as calendar:
+        # Without an end: as many are coming up whenever it is given again.
+        daily = event("daily", "Stand-up", -30, "RRULE:FREQ=DAILY", "DESCRIPTION:1. Größe")
+        later = event("daily", "Stand-up\\, later", -29, f"RECURRENCE-ID:{stamp(-29)}")
+        calendar.put("daily", daily, later)
+        calendar.put("past", event("past", "Past", -29))
+        given = {"url": calendar.url, "user": USER, "password": PASSWORD}
+        connector = Connected.model_validate(given)
+        async with Clients() as clients, opened(connector.endpoint(), clients) as api:
+            recording = Recording(api)
+            pages = [page async for page in connector.pull(recording, {})]  # type: ignore[arg-type]
+        calendar.http.delete("").raise_for_status()
+    told = {
+        "source": f"Radicale {radicale.version}, with events of ours, by tests/live/test_caldav.py",
+        "licence": "Apache-2.0",
+        "signals": sum(len(page.drafts) for page in pages),
+        "settings": {"url": "{url}/hub/recorded/"},
+        "exchanges": recording.exchanges,
+    }
+    written = HOME / "recorded" / "caldav.json"
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    shipped = json.loads(SHIPPED.read_text())
+    assert shipped["signals"] == told["signals"]
+    for ours, theirs in zip(shipped["exchanges"], recording.exchanges, strict=True):
+        assert re.findall(r"<[\w:/-]+", ours["text"]) == re.findall(r"<[\w:/-]+", theirs["text"])

@@ -7,15 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from connectors.imap import Mails
+from connectors.twins import imap as twin
 from hub.connector import Imap, SecretStr
 from hub.http import Clients
 from hub.imap import mailbox
+from tests.connectors.polling import Poller
 from tests.live.dovecot import PASSWORD, Box, Dovecot
 from tests.live.hub import reading
+from tests.live.imap_recording import Recording
+from tests.live.systems import HOME
 
 pytestmark = pytest.mark.live
 
 SECRETS = {"PASSWORD": PASSWORD}
+SHIPPED = Path(twin.__file__).parent / "recorded" / "imap.json"
 
 
 @pytest.fixture
@@ -110,3 +116,33 @@ async def test_a_message_of_many_megabytes(dovecot: Dovecot, box: Box) -> None:
         [mail] = await opened.fetch(await opened.search(1))
     assert (len(mail.content), mail.whole) == (1 << 20, False)
     assert mail.size > 24_000_000
+
+
+async def test_what_dovecot_answers_is_recorded(dovecot: Dovecot, box: Box) -> None:
+    """Writes build/live/recorded/imap.json: look through it, and put it beside the twin."""
+    box.put(Message_ID="<1@acme>", Subject="Prüfung der Verträge", text="Können Sie?")
+    box.put(Message_ID="<2@hub>", Subject="Re: Prüfung", In_Reply_To="<1@acme>", text="Ja.")
+    box.put(Message_ID="<3@acme>", Subject="Re: Prüfung", In_Reply_To="<2@hub>", text="Danke.")
+    box.put(Message_ID="<4@acme>", Subject="Größe", text="Wie groß?")
+    box.put(Message_ID="<5@acme>", Subject="AW: Größe", text="So groß.")
+    box.put(Message_ID="<6@news>", Subject="News", List_Id='"Weekly" <weekly.news.example>')
+    recording = Recording(dovecot.port)
+    async with recording.serve() as port, Clients() as clients:
+        given = {"host": "127.0.0.1", "user": box.user, "password": PASSWORD, "tls": "none"}
+        source = Poller(Mails.model_validate({**given, "port": port, "page": 25}), clients)
+        drafts = await source.fresh()
+    assert len(source.current) == 3
+    told = {
+        "source": f"Dovecot {dovecot.version}, with messages of ours, by tests/live/test_imap.py",
+        "licence": "Apache-2.0",
+        "signals": len(drafts),
+        "settings": {"page": 25},
+        "exchanges": recording.exchanges,
+    }
+    written = HOME / "recorded" / "imap.json"
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    shipped = json.loads(SHIPPED.read_text())
+    assert [(one["method"], one["path"]) for one in shipped["exchanges"]] == [
+        (one["method"], one["path"]) for one in recording.exchanges
+    ], "another server, or another client: look at what differs"

@@ -2,16 +2,20 @@
 
 import asyncio
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from connectors.twins import subprocess as twin
 from tests.live.hub import reading
+from tests.live.systems import HOME
 from tests.live.tap_github import TOKEN, GitHub, TapGithub
 from tests.servers import serve
 
 pytestmark = pytest.mark.live
 
+SHIPPED = Path(twin.__file__).parent / "recorded" / "subprocess.json"
 FIELDS = """
 [sources.live.streams.issues]
 kind = "product.work_item"
@@ -53,3 +57,30 @@ async def test_a_tap_is_read_and_resumed(tap_github: TapGithub, tmp_path: Path) 
         async with reading(tmp_path, source, {"TOKEN": "not the right one"}, FIELDS) as hub:
             said = await hub.state("AUTH_FAILED")
     assert "not the right one" not in said["lastError"]
+
+
+async def test_what_the_tap_writes_is_recorded(tap_github: TapGithub) -> None:
+    """Writes build/live/recorded/subprocess.json: look through it, and put it beside the twin."""
+    github = GitHub()
+    for number in range(1, 4):
+        github.put(number, f"Issue {number}", f"2026-11-0{number}T09:00:00Z")
+    async with serve(github.app) as url:
+        config = {"repository": "acme/shop", "start_date": "2026-01-01T00:00:00Z", "base_url": url}
+        whole = {**config, "access_token": TOKEN}
+        selected = await asyncio.to_thread(tap_github.selection, whole, "issues")
+        argv = (tap_github.program, "--config", tap_github.home / "config.json")
+        text = await asyncio.to_thread(tap_github.run, *argv, "--properties", selected)
+    fields = tomllib.loads(FIELDS)["sources"]["live"]["streams"]
+    told = {
+        "source": "tap-github 4.0.0 over issues of ours, by tests/live/test_subprocess.py",
+        "licence": "Apache-2.0",
+        "signals": 3,
+        "settings": {"streams": fields},
+        "exchanges": [{"method": "run", "path": "", "text": text}],
+    }
+    written = HOME / "recorded" / "subprocess.json"
+    written.parent.mkdir(exist_ok=True)
+    written.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    kinds = [json.loads(line)["type"] for line in text.splitlines()]
+    shipped = json.loads(SHIPPED.read_text())["exchanges"][0]["text"].splitlines()
+    assert [json.loads(line)["type"] for line in shipped] == kinds, "another version: look at it"

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from email import policy
@@ -50,6 +50,7 @@ class Twin(twins.Twin):
         self._sessions: dict[asyncio.Task[Any], asyncio.StreamWriter] = {}
         self.turn: int | None = None
         self.read_to = 0
+        self.recorded: Mapping[str, str] | None = None
         self.offers: tuple[str, ...] = ("IMAP4rev1", "AUTH=PLAIN", "AUTH=XOAUTH2")
 
     def table(self) -> tuple[Allowed, ...]:
@@ -114,6 +115,9 @@ class Twin(twins.Twin):
         self.fault = fault
         if fault is Fault.DRIFT:  # at first there are other fields, then some known ones are away
             self.turn = -1 if self.turn is None else self.turn + 1
+
+    def replay(self, exchanges: Sequence[Mapping[str, Any]]) -> None:
+        self.recorded = {f"{one['method']} {one['path']}": one["text"] for one in exchanges}
 
     @asynccontextmanager
     async def serve(self) -> AsyncGenerator[str]:

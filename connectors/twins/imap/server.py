@@ -8,7 +8,7 @@ import asyncio
 import base64
 import email
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.header import decode_header, make_header
@@ -57,6 +57,8 @@ class Server(Protocol):
     fault: Fault | None
     turn: int | None
     """Which fields of a message's header are left out while Fault.DRIFT plays."""
+    recorded: Mapping[str, str] | None
+    """What a real server answered, by command, with TAG for the tag; it replaces all below."""
     read_to: int
     """The last message that somebody got."""
 
@@ -112,6 +114,12 @@ class Session:
             "LOGIN": self._login,
             "AUTHENTICATE": self._authenticate,
         }
+        if self.is_signed_in and self.twin.recorded is not None:
+            text = self.twin.recorded.get(rest, "TAG BAD not recorded\r\n").encode("latin-1")
+            before, _, status = text.rpartition(b"TAG ")
+            self.writer.write(before + tag.encode() + b" " + status)
+            await self.writer.drain()
+            return True
         if self.is_signed_in:
             allowed["EXAMINE"] = self._examine
         if self.shelf is not None:

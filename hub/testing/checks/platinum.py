@@ -117,7 +117,10 @@ async def recorded(stage: Stage) -> str:
         raise Failed("no payloads of the real system lie beside the twin, in recorded/")
     said = []
     for recording in recordings:
-        stage.house.front.app = recording.app(stage.url)
+        if stage.speaks_http:
+            stage.house.front.app = recording.app(stage.url)
+        else:
+            stage.twin.replay([one.model_dump() for one in recording.exchanges])
         stage.given = recording.settings
         await stage.start_over()
         came = await stage.poll_until_known()
