@@ -53,7 +53,7 @@ class Twin(twins.Twin):
 
     def __init__(self, *, token: str = "github_pat_twin", page: int = 100) -> None:  # noqa: S107 - opens nothing
         self.token, self.page = token, page
-        self.secret = "It's a Secret to Everybody"  # noqa: S105 - of the webhook
+        self.signing_secret = "It's a Secret to Everybody"  # noqa: S105 - of the webhook
         self.issues: dict[int, Record] = {}
         self.comments: dict[int, Record] = {}
         self.releases: dict[int, Record] = {}
@@ -83,7 +83,7 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         given = {"url": url, "token": self.token, "per_minute": 60_000}
-        return given | {"repositories": [REPOSITORY], "signing_secret": self.secret}
+        return given | {"repositories": [REPOSITORY], "signing_secret": self.signing_secret}
 
     def refuse(self, request: Request) -> Response | None:
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -141,7 +141,7 @@ class Twin(twins.Twin):
     def call(self, event: str, action: str, about: Record) -> Call:
         told = {"action": action, **about, "repository": {"full_name": REPOSITORY}}
         body = json.dumps(told | {"sender": _PEOPLE[0]}).encode()
-        signed = hmac.new(self.secret.encode(), body, hashlib.sha256).hexdigest()
+        signed = hmac.new(self.signing_secret.encode(), body, hashlib.sha256).hexdigest()
         delivery = hashlib.sha256(body).hexdigest()[:32]
         names = {"x-github-event": event, "x-github-delivery": delivery}
         return Call(body, {**names, "x-hub-signature-256": f"sha256={signed}"})

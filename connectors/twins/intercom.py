@@ -46,7 +46,7 @@ class Twin(twins.Twin):
 
     def __init__(self, *, token: str = "dG9rOnR3aW4=", page: int = 150) -> None:  # noqa: S107 - opens nothing
         self.token, self.page = token, page
-        self.secret = "client-secret"  # noqa: S105 - of the app
+        self.signing_secret = "client-secret"  # noqa: S105 - of the app
         self.records: dict[str, dict[str, Record]] = {"conversations": {}, "tickets": {}}
         self.lag = timedelta(0)
         """How long the search does not know of a change."""
@@ -65,7 +65,7 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         given = {"url": url, "token": self.token, "per_minute": 60_000, "workspace": "abc12345"}
-        return given | {"signing_secret": self.secret}
+        return given | {"signing_secret": self.signing_secret}
 
     def refuse(self, request: Request) -> Response | None:
         if request.headers.get("authorization") != f"Bearer {self.token}":
@@ -132,7 +132,7 @@ class Twin(twins.Twin):
         }
         told["id"] = f"notif_{hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]}"
         body = json.dumps(told).encode()
-        signed = hmac.new(self.secret.encode(), body, hashlib.sha1).hexdigest()
+        signed = hmac.new(self.signing_secret.encode(), body, hashlib.sha1).hexdigest()
         return Call(body, {"content-type": "application/json", "x-hub-signature": f"sha1={signed}"})
 
     def blank(self) -> None:

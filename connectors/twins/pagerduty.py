@@ -52,7 +52,7 @@ class Twin(twins.Twin):
     def __init__(self, *, token: str = "y_NbAkKc66ryYTWUXYEu", page: int = 100) -> None:  # noqa: S107 - opens nothing
         """Answer with `page` entries at most: the vendor's own most is 100."""
         self.token, self.page = token, page
-        self.secret = "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itB"  # noqa: S105 - of the webhook subscription
+        self.signing_secret = "lDQHScfUeXUKaQRNF+8XIiDKZ7XX3itB"  # noqa: S105 - of the webhook subscription
         self.incidents: dict[str, Record] = {}
         self.entries: list[Record] = []
         self._numbers = count(1)
@@ -78,7 +78,7 @@ class Twin(twins.Twin):
         return (Allowed("GET", "/log_entries", self._list, params, headers=headers),)
 
     def settings(self, url: str) -> dict[str, Any]:
-        secret = {"signing_secret": self.secret}
+        secret = {"signing_secret": self.signing_secret}
         return {"url": url, "token": self.token, "per_minute": 60_000, **secret}
 
     def refuse(self, request: Request) -> Response | None:
@@ -144,7 +144,7 @@ class Twin(twins.Twin):
         """Sign by two keys, as while one is replaced: only the second is ours."""
         right, other = (
             hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
-            for key in (self.secret, "the one before")
+            for key in (self.signing_secret, "the one before")
         )
         return {"x-pagerduty-signature": f"v1={other},v1={right}"}
 

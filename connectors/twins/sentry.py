@@ -46,7 +46,7 @@ class Twin(twins.Twin):
 
     def __init__(self, *, token: str = "sntrys_twin", page: int = 100) -> None:  # noqa: S107 - opens nothing
         self.token, self.page = token, page
-        self.secret = "client-secret"  # noqa: S105 - of the integration
+        self.signing_secret = "client-secret"  # noqa: S105 - of the integration
         self.issues: dict[str, Record] = {}
         self.releases: dict[str, Record] = {}
         self.asked: list[str] = []
@@ -76,7 +76,7 @@ class Twin(twins.Twin):
 
     def settings(self, url: str) -> dict[str, Any]:
         given = {"url": url, "token": self.token, "organization": ORGANIZATION}
-        return given | {"signing_secret": self.secret, "per_minute": 60_000}
+        return given | {"signing_secret": self.signing_secret, "per_minute": 60_000}
 
     def refuse(self, request: Request) -> Response | None:
         self.asked.append(f"{request.url.path}?{request.url.query}")
@@ -141,7 +141,7 @@ class Twin(twins.Twin):
                 "sentry-hook-resource": resource,
                 "sentry-hook-timestamp": str(int(self.now().timestamp())),
                 "sentry-hook-signature": hmac.new(
-                    self.secret.encode(), body, hashlib.sha256
+                    self.signing_secret.encode(), body, hashlib.sha256
                 ).hexdigest(),
             },
         )

@@ -60,7 +60,7 @@ class Twin(twins.Twin):
             }
             for number, name in enumerate(_COMPONENTS, 1)
         }
-        self.secret = "a-word-of-our-own"  # noqa: S105 - in the address that is subscribed
+        self.signing_secret = "a-word-of-our-own"  # noqa: S105 - in the address that is subscribed
         self.zone = timedelta(0)
         """Pages show their times with the offset of their own zone."""
         self.sent: list[int] = []
@@ -78,7 +78,7 @@ class Twin(twins.Twin):
         )
 
     def settings(self, url: str) -> dict[str, Any]:
-        return {"url": url, "signing_secret": self.secret, "per_minute": 60_000}
+        return {"url": url, "signing_secret": self.signing_secret, "per_minute": 60_000}
 
     def emit(self, record: Mapping[str, Any]) -> Record:
         """Open an incident, or update one by its `number`: `status`, `body`, `impact`, `name`.
@@ -138,7 +138,9 @@ class Twin(twins.Twin):
             "page": {"id": "p1", "status_indicator": "major", "status_description": "Outage"},
         }
         body = json.dumps(told | about).encode()
-        return Call(body, {"content-type": "application/json"}, query=f"token={self.secret}")
+        return Call(
+            body, {"content-type": "application/json"}, query=f"token={self.signing_secret}"
+        )
 
     def _blank(self, number: str, at: datetime) -> Record:
         return {

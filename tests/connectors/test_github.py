@@ -228,8 +228,8 @@ async def test_only_a_webhook_tells_that_an_issue_is_gone(action: str) -> None:
 async def test_of_a_webhook_only_what_was_asked_for_is_read() -> None:
     twin = Twin()
     issue = twin.emit({"number": 1})
-    connector = GitHub(token="t", repositories=["ACME/Shop"], signing_secret=twin.secret)
-    other = GitHub(token="t", repositories=["acme/other"], signing_secret=twin.secret)
+    connector = GitHub(token="t", repositories=["ACME/Shop"], signing_secret=twin.signing_secret)
+    other = GitHub(token="t", repositories=["acme/other"], signing_secret=twin.signing_secret)
     push = pushed(twin, "issues", "opened", issue=issue)
     draft = twin.emit({"on": "release", "number": 2, "draft": True})
     assert len(connector.read(push)) == 1

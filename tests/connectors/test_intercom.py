@@ -206,7 +206,7 @@ async def test_only_a_webhook_tells_that_a_conversation_is_deleted() -> None:
 
 def test_a_ping_is_answered_and_not_kept_and_another_key_is_refused() -> None:
     twin = Twin()
-    connector = Intercom(token="t", signing_secret=twin.secret)
+    connector = Intercom(token="t", signing_secret=twin.signing_secret)
     assert connector.verify(pushed(twin, "ping", {"type": "ping"})) == Reply()
     push = pushed(twin, "company.created", {"type": "company", "id": "1"})
     verdict = connector.verify(push)

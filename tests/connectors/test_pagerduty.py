@@ -185,7 +185,7 @@ async def test_a_pushed_note_meets_that_of_the_log() -> None:
 def test_what_is_no_news_of_an_incident_is_read_as_nothing(changed: dict[str, Any]) -> None:
     twin = Twin()
     twin.emit({"number": 1})
-    connector = PagerDuty(token="t", signing_secret=twin.secret)
+    connector = PagerDuty(token="t", signing_secret=twin.signing_secret)
     assert connector.read(a_push(twin, twin.entries[0], **changed)) == []
 
 
@@ -193,7 +193,7 @@ def test_a_signature_by_another_key_or_of_another_body_is_refused() -> None:
     twin = Twin()
     twin.emit({"number": 1})
     push = a_push(twin, twin.entries[0])
-    connector = PagerDuty(token="t", signing_secret=twin.secret)
+    connector = PagerDuty(token="t", signing_secret=twin.signing_secret)
     connector.verify(push)
     changed = Pushed(push.method, push.url, push.headers, push.body + b" ", now())
     with pytest.raises(PushRefused):

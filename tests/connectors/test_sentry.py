@@ -252,7 +252,7 @@ async def test_webhooks_bring_alerts_and_comments_too() -> None:
 
 def test_the_signature_covers_an_empty_body_too_and_another_is_refused() -> None:
     twin = Twin()
-    connector = Sentry(token="t", organization="acme", signing_secret=twin.secret)
+    connector = Sentry(token="t", organization="acme", signing_secret=twin.signing_secret)
     push = pushed(twin, "issue", "created", issue=twin.emit({"number": 1}))
     verdict = connector.verify(push)
     assert verdict == Accepted(push.headers["request-id"])

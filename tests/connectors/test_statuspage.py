@@ -167,7 +167,7 @@ async def test_a_webhook_and_the_page_meet_as_one_revision() -> None:
 def test_only_who_knows_the_address_may_push() -> None:
     twin = Twin()
     about: dict[str, Any] = {"component_update": {}, "component": {}}
-    connector = Statuspage(url="https://status.acme.example", signing_secret=twin.secret)
+    connector = Statuspage(url="https://status.acme.example", signing_secret=twin.signing_secret)
     connector.verify(pushed(twin, about))
     assert connector.read(pushed(twin, about)) == []
     for query in ("", "token=", "token=guessed", "secret=a-word-of-our-own"):
