@@ -20,7 +20,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 	@$(BIN)/hub demo $(ARGS)
 
 ##@ Change
-.PHONY: test format schema lock clean
+.PHONY: test format schema docs lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (live or browser or faults or deploy or long)" $(ARGS)
 
@@ -32,6 +32,9 @@ schema: $(READY) ## Write schema.graphql from the code
 	@mkdir -p build
 	@$(BIN)/hub schema > build/schema.graphql
 	@mv build/schema.graphql schema.graphql
+
+docs: $(READY) ## Write docs/connectors.md from the connectors, with the level of each (minutes)
+	@$(BIN)/python -m tests.manual
 
 lock: $(READY) ## Write the locks from pyproject.toml (UPGRADE=1 takes newer versions)
 	@$(COMPILE) $(ALL) --output-file requirements.lock $(if $(UPGRADE),--upgrade --exclude-newer "7 days")

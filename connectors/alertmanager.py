@@ -84,6 +84,15 @@ class Alertmanager(Connector):
 
     kinds: ClassVar[frozenset[str]] = frozenset({"ops.alert.firing", "ops.alert.resolved"})
     every: ClassVar[timedelta] = timedelta(seconds=30)
+    sign_in: ClassVar[str] = (
+        "None, a user and password (`--web.config.file`), or a bearer token: of a proxy, or of a "
+        "service account of Grafana."
+    )
+    scopes: ClassVar[tuple[str, ...]] = ("alert.instances:read (Grafana)",)
+    limits: ClassVar[str] = (
+        "None of its own. It tells what fires now, so an alert that began and ended between two "
+        "polls is never seen, but by a webhook."
+    )
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:

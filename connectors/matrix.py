@@ -51,6 +51,12 @@ class Matrix(Connector):
 
     kinds: ClassVar[frozenset[str]] = frozenset({_MESSAGE, _DECISION})
     every: ClassVar[timedelta] = timedelta(seconds=15)
+    sign_in: ClassVar[str] = "An access token of an account that has joined the rooms."
+    scopes: ClassVar[tuple[str, ...]] = ("membership of each room",)
+    limits: ClassVar[str] = (
+        "What the homeserver's administrator has set. Encrypted rooms are not read, nor what was "
+        "said before the account may see it."
+    )
 
     url: str
     """The homeserver: https://matrix.example.org"""

@@ -77,6 +77,12 @@ class Rss(Connector):
 
     kinds: ClassVar[frozenset[str]] = frozenset(kind for kind in KINDS if kind[:4] != "hub.")
     every: ClassVar[timedelta] = timedelta(minutes=5)
+    sign_in: ClassVar[str] = "None. A private feed has its secret in its address."
+    limits: ClassVar[str] = (
+        "A feed shows its newest items: what comes and goes between two polls is never seen. "
+        "Nothing is transferred where the server says that nothing has changed."
+    )
+    freshness: ClassVar[str] = "As soon as the publisher writes the feed anew."
     slowest: ClassVar[timedelta | None] = timedelta(hours=1)
 
     def endpoint(self) -> Endpoint:

@@ -67,6 +67,10 @@ class Zendesk(Connector):
     kinds: ClassVar[frozenset[str]] = frozenset(
         {_OPENED, _UPDATED, _SOLVED, _ESCALATED, _RECURRING, _RATED}
     )
+    sign_in: ClassVar[str] = "An API token of an administrator (`email`), or an OAuth token."
+    scopes: ClassVar[tuple[str, ...]] = ("the role of an administrator, or OAuth's `read`",)
+    limits: ClassVar[str] = "Ten exports a minute, 30 with the High Volume add-on."
+    freshness: ClassVar[str] = "Zendesk withholds the last minute."
 
     url: str
     """https://<subdomain>.zendesk.com"""

@@ -60,6 +60,18 @@ class HubSpot(Connector):
     kinds: ClassVar[frozenset[str]] = frozenset(
         {_CREATED, _STAGE, _WON, _LOST, "sales.lead.created"}
     )
+    sign_in: ClassVar[str] = "The access token of a private app (Settings > Integrations)."
+    scopes: ClassVar[tuple[str, ...]] = (
+        "crm.objects.deals.read",
+        "crm.objects.companies.read",
+        "crm.objects.owners.read",
+        "crm.objects.leads.read (with `leads`)",
+    )
+    limits: ClassVar[str] = (
+        "Five searches a second of a whole account, 10,000 results of one search: the hub begins "
+        "a new one before. Searches do not show that a deal was deleted."
+    )
+    freshness: ClassVar[str] = "A search shows a change some seconds after it was made."
 
     token: SecretStr
     url: str = "https://api.hubapi.com"

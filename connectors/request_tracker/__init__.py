@@ -55,6 +55,10 @@ class RequestTracker(Connector):
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({_OPENED, _UPDATED, _SOLVED, _ESCALATED})
+    sign_in: ClassVar[str] = "An authentication token, or a login and its password."
+    scopes: ClassVar[tuple[str, ...]] = ("SeeQueue", "ShowTicket")
+    limits: ClassVar[str] = "None of RT's own. Internal comments are not read."
+    freshness: ClassVar[str] = "The last minute is read again: a number may appear late."
 
     url: str
     """Where people open RT: https://rt.example.org"""

@@ -73,6 +73,18 @@ class Slack(Connector):
     """Of each method by itself. Tier 3: https://docs.slack.dev/apis/web-api/rate-limits"""
 
     kinds: ClassVar[frozenset[str]] = frozenset({"chat.message", "chat.decision"})
+    sign_in: ClassVar[str] = "The bot token of an app that was invited to each channel."
+    scopes: ClassVar[tuple[str, ...]] = (
+        "channels:history",
+        "channels:read",
+        "users:read",
+        "users:read.email",
+        "groups:history and groups:read (private channels)",
+    )
+    limits: ClassVar[str] = (
+        "50 requests a minute and method. An edit or deletion is looked for while a message is "
+        "younger than `look_back`, a thread while its first message is younger than `threads`."
+    )
 
     def endpoint(self) -> Endpoint:
         lists = max(1, self.per_minute * 2 // 5)  # tier 2: 20 a minute, where tier 3 has 50

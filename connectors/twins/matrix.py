@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
-from connectors.twins import Allowed, Check, No, moment
+from connectors.twins import Allowed, Check, Excuse, Fault, No, moment
 
 _CLIENT = "/_matrix/client/v3"
 _ACCOUNT = "@hub:matrix.example"
@@ -64,6 +64,13 @@ class Room:
 
 class Twin(twins.Twin):
     connector: ClassVar[str] = "matrix"
+    excused: ClassVar[Mapping[Fault, Excuse]] = {
+        Fault.PUSH: Excuse(
+            "what a homeserver sends to a push gateway is not signed, and only what one person's "
+            "rules choose",
+            "https://spec.matrix.org/v1.16/push-gateway-api/",
+        ),
+    }
 
     def __init__(self, *, token: str = "twin-token") -> None:  # noqa: S107 - opens nothing else
         super().__init__()

@@ -64,6 +64,10 @@ class Twin(twins.Twin):
             "it is asked for ids after one, which need not exist: RT keeps no cursor",
             "https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html",
         ),
+        Fault.PUSH: Excuse(
+            "none of RT's own actions calls an address: it tells people, by mail",
+            "https://docs.bestpractical.com/rt/5.0.3/customizing/scrip_conditions_and_actions.html",
+        ),
     }
 
     def __init__(self, *, token: str = "", utc_offset: timedelta = timedelta(0)) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,7 +34,7 @@ class Exchange(BaseModel):
         asked = request.query_params.multi_items()
         return (
             request.method == self.method
-            and request.url.path == path.path
+            and request.url.path == unquote(path.path)
             and all(pair in asked for pair in parse_qsl(path.query))
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hub import registry
 from hub.testing.certify import Level, certify
+from tests.manual import Standing, standings
 
 
 def named(first: str, last: str) -> Sequence[str]:
@@ -15,3 +16,4 @@ async def expect_gold(name: str) -> None:
     certificate = await certify(name)
     missing = [f"{row.check}: {row.reason}" for row in certificate.missing]
     assert certificate.level >= Level.GOLD, missing
+    assert standings().get(name) == Standing.of(certificate), "run `make docs`"
