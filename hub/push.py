@@ -144,7 +144,12 @@ class Inbox:
 
 def without_credentials(request: Pushed, connector: BaseModel) -> Pushed:
     """Take out what signs a request in: it was verified, and is kept for a month."""
-    headers = {name: value for name, value in request.headers.items() if not SIGNS_IN.search(name)}
+    headers = {
+        name: value
+        for name, value in request.headers.items()
+        # Attributes of a CloudEvent are what it says, `ce-partitionkey` too.
+        if name.startswith("ce-") or not SIGNS_IN.search(name)
+    }
     url, body = request.url, request.body
     for name in type(connector).model_fields:
         value = getattr(connector, name)

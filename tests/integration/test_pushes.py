@@ -178,12 +178,14 @@ async def test_what_signs_a_push_in_is_not_kept(database_url: str) -> None:
         body = orjson.dumps(said)
         headers = {**signed(body), "Authorization": f"Bearer {KEY}", "X-Kind": "won"}
         answer = await hub.client.post(
-            f"/push/bell?key={KEY}&a=%2f", content=body, headers={**headers, "Cookie": "a=b"}
+            f"/push/bell?key={KEY}&a=%2f",
+            content=body,
+            headers={**headers, "Cookie": "a=b", "ce-partitionkey": "7"},
         )
         assert answer.status_code == 200
         [row] = await rows(store_of(hub))
         assert row.headers.keys() & {"authorization", "cookie", "x-bell-signature"} == set()
-        assert row.headers["x-kind"] == "won"
+        assert (row.headers["x-kind"], row.headers["ce-partitionkey"]) == ("won", "7")
         assert row.url.endswith("/push/bell?key=…&a=%2f")
         assert KEY.encode() not in row.body
 
