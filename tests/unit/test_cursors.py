@@ -193,6 +193,21 @@ async def test_pages_by_offset_lose_records_where_the_family_is_not_told_that_th
     assert await seen(moving=True) == {"1", "2", "3", "4", "5"}
 
 
+async def test_a_clock_ahead_of_ours_does_not_hold_a_walk_at_one_page() -> None:
+    vendor = Vendor(2, clock=now() + timedelta(seconds=50))
+    for number in range(1, 8):
+        vendor.write(number, 1)
+    family = ModifiedSince(moving=True)
+    poll = Poll(lambda cursor: family.pages(cursor, vendor.by_offset, changed, read=draft))
+    await poll.poll()
+    assert set(poll.seen) == {str(number) for number in range(1, 8)}
+    assert vendor.asked < 20
+    vendor.clock = now()  # the clock is put right: what comes now is not behind the mark
+    vendor.write(9)
+    await poll.poll()
+    assert "9" in poll.seen
+
+
 async def test_what_the_index_shows_late_is_found_within_the_overlap_and_the_cursor_rests() -> None:
     vendor = Vendor(10)
     vendor.write(1)
