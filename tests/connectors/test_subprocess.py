@@ -1,6 +1,7 @@
 """Programs that speak Singer's protocol or Airbyte's, against scripted ones."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from connectors.subprocess import Program
 from connectors.twins import Fault
 from connectors.twins.subprocess import FIELDS, TOKEN, Twin
+from hub.config import load_tables, read_config
 from hub.connector import (
     AuthFailed,
     Command,
@@ -18,9 +20,11 @@ from hub.connector import (
     SourceMisbehaved,
     SourceUnavailable,
 )
+from hub.errors import ConfigError
 from hub.http import Clients
 from tests.connectors.polling import Poller, polling
 
+MANUAL = Path(__file__).parents[2] / "docs" / "taps.md"
 NINE = "2026-05-04T09:00:00+00:00"
 
 
@@ -252,3 +256,15 @@ def test_the_endpoint_holds_no_secret_in_what_is_shown() -> None:
     assert isinstance(endpoint, Command)
     assert (endpoint.silent.total_seconds(), endpoint.longest.total_seconds()) == (10, 120)
     assert TOKEN not in repr(endpoint)
+
+
+def test_the_source_in_the_manual_is_one(tmp_path: Path) -> None:
+    [told] = re.findall(r"```toml\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    source = read_config(told, {"GITHUB_TOKEN": TOKEN}).sources["issues"].connector
+    assert isinstance(source, Program)
+    assert source.streams.keys() == {"issues"}
+    assert source.secrets["access_token"].get_secret_value() == TOKEN
+    file = tmp_path / "hub.toml"
+    file.write_text(told.replace("${GITHUB_TOKEN}", TOKEN))
+    with pytest.raises(ConfigError, match="a secret is written out here"):
+        load_tables(file)
