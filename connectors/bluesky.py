@@ -1,6 +1,6 @@
 """Bluesky: who names, answers or quotes an account, what is said of a word, what we post."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias
@@ -28,9 +28,11 @@ from hub.connector import (
 )
 
 _MENTION, _POST, _PAGE = "brand.mention", "content.post", 100
+_AT_ONCE = 25
 _TID = "234567abcdefghijklmnopqrstuvwxyz"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Record: TypeAlias = Mapping[str, Any]
+There: TypeAlias = Callable[[Sequence[str]], Awaitable[set[str]]]
 Ask: TypeAlias = Callable[[datetime | None, datetime | None, Json], Awaitable[Batch]]
 
 
@@ -79,16 +81,19 @@ class Bluesky(Connector):
         return Http(f"{self.url.rstrip('/')}/xrpc", auth, self.per_minute)
 
     def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
-        lists: dict[str, tuple[Ask, Callable[[Any], datetime]]] = {}
+        lists: dict[str, tuple[Ask, Callable[[Any], datetime], There | None]] = {}
+        there = partial(_there, api)
         if self.mentions:
-            lists["mentions"] = partial(self._named, api), _indexed
+            lists["mentions"] = partial(self._named, api), _indexed, there
         for words in dict.fromkeys(self.searches):
-            lists[f"search {words}"] = partial(self._found, api, words), _sorted
+            lists[f"search {words}"] = partial(self._found, api, words), _sorted, there
         if self.posts:
-            lists["posts"] = partial(self._own, api), _numbered
+            lists["posts"] = partial(self._own, api), _numbered, None
         return streams(cursor, {name: partial(self._list, *one) for name, one in lists.items()})
 
-    def _list(self, ask: Ask, at: Callable[[Any], datetime], cursor: Cursor) -> AsyncIterator[Page]:
+    def _list(
+        self, ask: Ask, at: Callable[[Any], datetime], there: There | None, cursor: Cursor
+    ) -> AsyncIterator[Page]:
         # The cursor of a search need not lead to its end, so a full page is asked from by time.
         family = NewestFirst(self.look_back, cap=_PAGE if at is _sorted else None)
         return Recent(self.look_back).pages(
@@ -98,6 +103,7 @@ class Bluesky(Connector):
             name=lambda record: str(record["uri"]),
             at=at,
             read=self._draft,
+            there=there,
         )
 
     async def _named(self, api: Api, *where: Any) -> Batch:
@@ -162,6 +168,17 @@ class Bluesky(Connector):
             attributes={name: fact for name, fact in facts.items() if fact},
             thread=(reply.get("root") or {}).get("uri") or record["uri"],
         )
+
+
+async def _there(api: Api, posts: Sequence[str]) -> set[str]:
+    """Tell which posts still exist, for a search may lose some for a while."""
+    found: set[str] = set()
+    for start in range(0, len(posts), _AT_ONCE):
+        # https://docs.bsky.app/docs/api/app-bsky-feed-get-posts
+        uris = posts[start : start + _AT_ONCE]
+        body = await api.get("app.bsky.feed.getPosts", uris=uris)
+        found |= {post["uri"] for post in body["posts"]}
+    return found
 
 
 def _indexed(record: Record) -> datetime:

@@ -1,6 +1,6 @@
 """Mastodon and what speaks its API: who names an account, and what is said under hashtags."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -22,6 +22,7 @@ from hub.connector import (
     PersonRef,
     Recent,
     SecretStr,
+    SourceMisbehaved,
     plain,
     streams,
     utc,
@@ -43,7 +44,7 @@ class Mastodon(Connector):
 
     One signal per post, named by its id on that server; an edit is a revision of it. An edit, a
     deletion, or a post that another server delivers late is noticed for `look_back`, of a busy
-    hashtag for the newest 400 posts. Direct messages are restricted.
+    hashtag for the newest 200 posts. Direct messages are restricted.
 
     Attributes: visibility, language, reply_to (a post's id), hashtags, warning.
     """
@@ -106,6 +107,7 @@ class Mastodon(Connector):
             at=lambda record: utc(record["created_at"]),
             read=self._draft,
             again=again,
+            there=partial(_there, api),
         )
 
     def _draft(self, record: Mapping[str, Any]) -> Draft | None:
@@ -140,6 +142,20 @@ class Mastodon(Connector):
             attributes={name: fact for name, fact in facts.items() if fact},
             thread=post.get("in_reply_to_id") or post["id"],
         )
+
+
+async def _there(api: Api, posts: Sequence[str]) -> set[str]:
+    """Tell which posts still exist: one may only have lost its hashtag."""
+    found = set()
+    for post in posts:
+        try:
+            await api.get(f"/statuses/{post}")
+        except SourceMisbehaved as refusal:
+            if refusal.status != 404:
+                raise
+        else:
+            found.add(post)
+    return found
 
 
 def _name(record: Mapping[str, Any]) -> str:

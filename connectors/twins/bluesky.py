@@ -4,8 +4,7 @@ Written down from the vendor's pages, and compared with a real PDS (tests/live):
 - sessions: https://docs.bsky.app/docs/api/com-atproto-server-create-session
 - notifications: https://docs.bsky.app/docs/api/app-bsky-notification-list-notifications
 - search: https://docs.bsky.app/docs/api/app-bsky-feed-search-posts
-- records: https://docs.bsky.app/docs/api/com-atproto-repo-list-records
-- limits: https://docs.bsky.app/docs/advanced-guides/rate-limits
+- records: https://docs.bsky.app/docs/api/com-atproto-repo-list-records, and rate-limits there
 """
 
 import json
@@ -26,11 +25,7 @@ _TID = "234567abcdefghijklmnopqrstuvwxyz"
 _POST = "app.bsky.feed.post"
 _REASONS = frozenset({"like", "repost", "follow", "mention", "reply", "quote", "verified"})
 _FLAG = frozenset({"true", "false"})
-_WORDS = (
-    "How do I export my dashboards from Acme?",
-    "Loving the new release of Acme, the setup took five minutes.",
-    "Is Acme down again? The status page says nothing.",
-)
+_WORDS = ("How do I export dashboards from Acme?", "Loving Acme: set up in five minutes")
 
 Record = dict[str, Any]
 
@@ -44,7 +39,7 @@ def _is_limit(text: str) -> bool:
 
 
 class Twin(twins.Twin):
-    """Posts, in what order Bluesky saw them; `behind` leaves the sign-in to a server before it."""
+    """Posts, in what order Bluesky saw them; while `losing`, none of them is found."""
 
     connector: ClassVar[str] = "bluesky"
     excused: ClassVar[Mapping[Fault, Excuse]] = {
@@ -63,7 +58,7 @@ class Twin(twins.Twin):
         deep: int = 1000,
         behind: bool = False,
     ) -> None:
-        """Serve `page` records at a time; by its cursor a search leads to `deep` of them."""
+        """Serve `page` records at once; `behind` another server, which is the one that signs in."""
         super().__init__()
         self.handle, self.password = handle, password
         self.page, self.deep, self.behind = page, deep, behind
@@ -73,7 +68,7 @@ class Twin(twins.Twin):
         self.tokens: dict[str, datetime] = {}
         self.sessions: set[str] = set()
         self.signed_in: list[str] = []
-        self._blank, self._epoch = False, 1
+        self.losing, self._blank, self._epoch = False, False, 1
         self._made: dict[int, str] = {}
 
     def table(self) -> tuple[Allowed, ...]:
@@ -96,6 +91,7 @@ class Twin(twins.Twin):
             Allowed("POST", f"{server}.refreshSession", self._refresh),
             Allowed("GET", f"{xrpc}.notification.listNotifications", self._told, paging | told),
             Allowed("GET", f"{xrpc}.feed.searchPosts", self._search, paging | sought, search),
+            Allowed("GET", f"{xrpc}.feed.getPosts", self._these, {"uris": bool}),
             Allowed("GET", records, self._records, paging | listed, of),
         )
 
@@ -166,13 +162,19 @@ class Twin(twins.Twin):
 
     async def _search(self, request: Request) -> Response:
         asked, found = request.query_params, [_view(one) for one in self.posts.values()]
-        words = asked["q"].casefold().split()
+        words = ["lost"] if self.losing else asked["q"].casefold().split()
         found = [one for one in found if all(w in one["record"]["text"].casefold() for w in words)]
         for name, keeps in (("since", datetime.__ge__), ("until", datetime.__lt__)):
             if name in asked:
                 bound = datetime.fromisoformat(asked[name])
                 found = [one for one in found if keeps(datetime.fromisoformat(_sorted(one)), bound)]
         return self._listed(request, found, "posts", _sorted, self.deep)
+
+    async def _these(self, request: Request) -> Response:
+        uris = request.query_params.getlist("uris")
+        return JSONResponse(
+            {"posts": [_view(self.posts[one]) for one in uris if one in self.posts]}
+        )
 
     async def _records(self, request: Request) -> Response:
         repo = request.query_params["repo"]
@@ -199,9 +201,7 @@ class Twin(twins.Twin):
                 return _no(400, "InvalidRequest", "Malformed cursor")
             given = int(count)
             found = [one for one in found if (place(one), one["uri"]) < (at, uri)]
-        until = int(self.now().timestamp()) + 300
-        limits = {"limit": 3000, "remaining": 2999, "reset": until, "policy": "3000;w=300"}
-        headers = {f"ratelimit-{what}": str(value) for what, value in limits.items()}
+        headers = {"ratelimit-limit": "3000", "ratelimit-remaining": "2999"}
         if self._blank:
             self._blank = False
             _, count, at, uri = cursor.split("|") if cursor else ("", "0", "~", "~")
@@ -209,8 +209,8 @@ class Twin(twins.Twin):
             return JSONResponse({name: [], "cursor": after}, headers=headers)
         served, body = found[:size], Record()
         if served and len(found) > size and given + size < deep:
-            last = served[-1]
-            body["cursor"] = f"{self._epoch}|{given + size}|{place(last)}|{last['uri']}"
+            at, uri = place(served[-1]), served[-1]["uri"]
+            body["cursor"] = f"{self._epoch}|{given + size}|{at}|{uri}"
         return JSONResponse(body | {name: served}, headers=headers)
 
     def emit(self, record: Mapping[str, Any]) -> Record:

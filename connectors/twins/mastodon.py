@@ -3,7 +3,7 @@
 Written down from the vendor's pages, and compared with recorded answers of a 4.5 server:
 - notifications: https://docs.joinmastodon.org/methods/notifications/#get
 - hashtags: https://docs.joinmastodon.org/methods/timelines/#tag
-- a status: https://docs.joinmastodon.org/entities/Status/
+- a status: https://docs.joinmastodon.org/entities/Status/ and methods/statuses/#get
 - paging by ids: https://docs.joinmastodon.org/api/guidelines/#pagination
 - limits: https://docs.joinmastodon.org/api/rate-limits/
 """
@@ -82,6 +82,7 @@ class Twin(twins.Twin):
         return (
             Allowed("GET", "/api/v1/notifications", self._notified, paging | told),
             Allowed("GET", "/api/v1/timelines/tag/{tag}", self._tagged, paging | tagged),
+            Allowed("GET", "/api/v1/statuses/{id}", self._status),
         )
 
     def settings(self, url: str) -> dict[str, Any]:
@@ -107,6 +108,11 @@ class Twin(twins.Twin):
             and tag in {one["name"] for one in status["tags"] or ()}
         ]
         return self._listed(request, wanted, 20)
+
+    async def _status(self, request: Request) -> Response:
+        if status := self.statuses.get(request.path_params["id"]):
+            return JSONResponse(status)
+        return JSONResponse({"error": "Record not found"}, 404)
 
     def _listed(self, request: Request, records: list[Record], stock: int) -> Response:
         """Answer newest first; after `min_id` those that follow it, not the newest."""

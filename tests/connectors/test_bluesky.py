@@ -126,6 +126,24 @@ async def test_a_deleted_post_is_withdrawn_wherever_it_was_seen() -> None:
         assert "Acme" not in source.current[posts[3]["uri"]].model_dump_json()
 
 
+async def test_what_a_search_loses_for_a_while_is_not_called_deleted() -> None:
+    twin = Twin()
+    posts = [
+        twin.emit({"text": f"Acme {n}", "reason": None, "at": ago(hours=n)}) for n in range(60)
+    ]
+
+    async with polling(twin, mentions=False, posts=False, look_back="P3D") as source:
+        await source.poll()
+        assert len(source.current) == 60
+        twin.emit({"delete": posts[5]["uri"]})
+        twin.losing = True
+        await source.poll()
+        assert gone(source) == {posts[5]["uri"]}
+        twin.losing = False
+        await source.poll()
+        assert gone(source) == {posts[5]["uri"]}
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 async def test_pages_of_any_size_bring_the_same_and_every_cursor_resumes(size: int) -> None:
     twin = Twin(page=size)

@@ -143,15 +143,28 @@ async def test_what_only_seemed_gone_comes_back() -> None:
     post = twin.emit({"at": at(0)})
     async with polling(twin) as source:
         await source.poll()
-        kept = dict(twin.notifications)
-        twin.notifications.clear()
+        kept, told = dict(twin.statuses), dict(twin.notifications)
+        twin.emit({"delete": post["id"]})
         await source.poll()
         assert source.current[post["id"]].status is Status.DELETED
-        twin.notifications |= kept
+        twin.statuses, twin.notifications = kept, told
         await source.poll()
         await source.poll()
         assert source.current[post["id"]].status is Status.INFORMATION
         assert len(source.stored) == 3
+
+
+async def test_a_post_that_lost_its_hashtag_is_not_called_deleted() -> None:
+    twin = Twin()
+    post = twin.emit({"at": at(0), "tags": ["acme"], "mention": False})
+    async with polling(twin) as source:
+        await source.poll()
+        twin.emit({"edit": post["id"], "text": "No more", "status": {"tags": []}, "at": at(1)})
+        await source.poll()
+        assert source.current[post["id"]].status is Status.INFORMATION
+        del twin.statuses[post["id"]]
+        await source.poll()
+        assert source.current[post["id"]].status is Status.INFORMATION, "it is not watched any more"
 
 
 async def test_a_post_that_another_server_delivers_late_is_read_under_its_hashtag() -> None:
@@ -214,7 +227,7 @@ async def test_a_bad_record_is_set_aside_and_its_page_goes_on() -> None:
         assert not [one for one in await source.fresh() if one.status is Status.DELETED]
         del twin.notifications["1"]
         gone = {one.external_id for one in await source.fresh() if one.status is Status.DELETED}
-        assert gone == {posts[0]["id"], posts[4]["id"]}
+        assert gone == {posts[4]["id"]}
 
 
 async def test_the_first_sync_begins_where_it_is_told() -> None:

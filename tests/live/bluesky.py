@@ -53,7 +53,7 @@ class Bluesky(System):
         quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
         self._npm(self.home, "npm", "install", *quiet, PACKAGE)
         addon = self.home / "node_modules" / "better-sqlite3"
-        self._npm(addon, "npm", "exec", "--offline", "--", *self._gyp(), "rebuild", "--release")
+        self._npm(addon, "node", self._gyp(), "rebuild", "--release")
         done.write_text(PACKAGE)
 
     def command(self) -> Sequence[str | Path]:
@@ -114,12 +114,12 @@ class Bluesky(System):
                 f"{self.name}: {' '.join(words)} ended with {done.returncode}\n{said}"
             )
 
-    def _gyp(self) -> tuple[str | Path, ...]:
+    def _gyp(self) -> Path:
         """Find node-gyp, which npm brings along."""
         npm = Path(shutil.which("npm") or "").resolve()
         for folder in (npm.parents[1] / "node_modules", Path("/usr/share/nodejs")):
             if (script := folder / "node-gyp" / "bin" / "node-gyp.js").exists():
-                return ("node", script)
+                return script
         raise debian.MissingSystem(f"{self.name}: npm at {npm} comes without node-gyp")
 
 

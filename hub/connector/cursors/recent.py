@@ -1,6 +1,6 @@
 """What is young is looked at again: what an API tells nobody, it shows by what is missing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from hub.signals import Json, Status
 
 Ask: TypeAlias = Callable[..., Awaitable[Batch]]
 Walk: TypeAlias = Callable[[Cursor, Ask, Reader], AsyncIterator[Page]]
+There: TypeAlias = Callable[[Sequence[str]], Awaitable[Collection[str]]]
 _REPEATED = {"kind", "external_id", "revision", "occurred_at", "classification", "thread"}
 
 
@@ -28,7 +29,7 @@ class Recent:
 
     within: timedelta
     """How much older than the newest record a young one is."""
-    most: int = 400
+    most: int = 200
     """How many are watched at once: of a busy list only the youngest."""
 
     async def pages(
@@ -41,19 +42,21 @@ class Recent:
         at: Callable[[Any], datetime],
         read: Reader,
         again: Callable[[str, datetime], Cursor] | None = None,
+        there: There | None = None,
     ) -> AsyncIterator[Page]:
         """Yield the pages of `walk`, which hands the cursor, `ask` and `read` to its family.
 
         `ask` is first told where to begin: at a time, as `at` tells it, or after an id, as `name`
         does. `again` makes the family's cursor for a new walk, which begins with this name, or at
         this time where names tell it; without it the family has an overlap itself, of `within`.
+        `there` tells which signals exist, of those that a list lacks which need not hold all.
         """
         watch = _Watch(self, cursor, ask, read, name, at)
         begin = watch.place
         if again and watch.known and not watch.walking:
             begin = again(min(watch.known, key=int), watch.newest() - self.within)
         async for page in walk(begin, watch.ask, watch.read):
-            gone = [] if page.more else watch.end()
+            gone = [] if page.more else await watch.end(there)
             yield Page([*page.drafts, *gone], watch.cursor(page.cursor), page.bad, page.more)
 
 
@@ -80,7 +83,8 @@ class _Watch:
         if not self.walking:
             time = begin if isinstance(begin, datetime) else None
             self.walking = {"from": word(time), "after": None if time else begin, "sure": True}
-            self._unseen = {name for name, entry in self.known.items() if not entry.get("gone")}
+            over = {name for name, entry in self.known.items() if entry.keys() & {"gone", "left"}}
+            self._unseen = self.known.keys() - over
         return batch
 
     def read(self, record: Any) -> Draft | Sequence[Draft] | None:
@@ -102,14 +106,20 @@ class _Watch:
         back = {"revision": f"back/{now():%Y%m%dT%H%M%S}", "revised_at": now()}
         return [draft.model_copy(update=back) for draft in drafts]
 
-    def end(self) -> list[Draft]:
+    async def end(self, there: There | None) -> list[Draft]:
         """Tell what is gone, and forget what is no longer young."""
+        missed = [
+            self.known[name]
+            for name in self._unseen & self.known.keys()
+            if self._was_asked(name, utc(self.known[name]["at"]))
+        ]
+        names = [kept["external_id"] for entry in missed for kept in entry["told"]]
+        exist = set(await there(names)) if there and names else set[str]()
         gone: list[Draft] = []
-        for name in self._unseen & self.known.keys():
-            entry = self.known[name]
-            if self._was_asked(name, utc(entry["at"])):
-                entry["gone"] = True
-                gone += map(_gone, entry["told"])
+        for entry in missed:
+            told = [kept for kept in entry["told"] if kept["external_id"] not in exist]
+            entry["gone" if told else "left"] = True
+            gone += map(_gone, told)
         self._unseen.clear()
         self.walking.clear()
         self._forget()
