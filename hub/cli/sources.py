@@ -11,6 +11,7 @@ from hub.errors import ConfigError
 
 if TYPE_CHECKING:
     from hub.settings import Settings
+    from hub.store import Store
     from hub.store.sources import Standing, State
 
 
@@ -26,7 +27,7 @@ class _Source:
     last_error_at: datetime | None
     next_poll_at: datetime | None
     last_push_at: datetime | None
-    asked_every_seconds: float | None  # as of late
+    asked_every_seconds: float | None  # where it is asked less often while it is quiet
     brought_at: datetime | None
     failures: int
     signals: int
@@ -61,6 +62,7 @@ async def _read(settings: "Settings") -> list[_Source]:
         rows = [one for one in await standings(connection) if one.name != HUB_SOURCE]
         counted = await counts(connection, [one.name for one in rows], Always())
         pushed = await last_pushes(connection, [one.name for one in rows])
+        paces = await _paces(settings, store, rows)
     return [
         _Source(
             name=one.name,
@@ -75,7 +77,7 @@ async def _read(settings: "Settings") -> list[_Source]:
             last_error_at=one.last_error_at,
             next_poll_at=one.next_poll_at,
             last_push_at=pushed.get(one.name),
-            asked_every_seconds=_asked_every(one),
+            asked_every_seconds=paces.get(one.name),
             brought_at=one.brought_at,
             failures=one.failures,
             signals=counted[one.name][0],
@@ -85,11 +87,21 @@ async def _read(settings: "Settings") -> list[_Source]:
     ]
 
 
-def _asked_every(one: "Standing") -> float | None:
-    """Tell from a poll that went well how long after it the next one comes."""
-    if one.state != "ok" or one.next_poll_at is None or one.last_success_at is None:
-        return None
-    return max(0.0, round((one.next_poll_at - one.last_success_at).total_seconds(), 1))
+async def _paces(settings: "Settings", store: "Store", rows: "list[Standing]") -> dict[str, float]:
+    """Tell how often those are asked now that are asked less often while they are quiet."""
+    from hub.pace import pace
+    from hub.signals import now
+
+    try:
+        sources = (await prepare.found(settings, store)).sources
+    except ConfigError:
+        return {}  # it is said below
+    at = now()
+    return {
+        one.name: round(pace(source, one, at, brought=False).total_seconds(), 1)
+        for one in rows
+        if (source := sources.get(one.name)) is not None and source.slowest is not None
+    }
 
 
 def _not_served_yet(settings: "Settings", served: list[str]) -> list[str]:
@@ -124,13 +136,13 @@ def _show(found: list[_Source]) -> None:
             return "stopped" if one.state == "auth_failed" else "none: it listens"
         return f"in {span(one.next_poll_at - at)}" if one.next_poll_at > at else "now"
 
-    columns = ["name", "connector", "state", "lag", "every", "next poll", "signals"]
+    columns = ["name", "connector", "state", "lag", "next poll", "signals"]
     rows: list[list[object]] = [
-        [one.name, one.connector, one.state, lag(one), every(one), due(one), one.signals]
-        for one in found
+        [one.name, one.connector, one.state, lag(one), due(one), one.signals] for one in found
     ]
     # What is true of few sources has a column where it is true of one.
     more: dict[str, list[object]] = {
+        "asked every": [every(one) for one in found],
         "last push": [one.last_push_at and f"{span(at - one.last_push_at)} ago" for one in found],
         "unread": [one.quarantined or None for one in found],
         "configuration": [one.problem and f"the one before: {one.problem}" for one in found],
@@ -145,5 +157,5 @@ def _show(found: list[_Source]) -> None:
         columns,
         rows,
         numbers={"signals", "unread"},
-        whole={"name", "state", "lag", "every", "next poll", "signals"},
+        whole={"name", "state", "lag", "next poll", "signals"},
     )

@@ -159,6 +159,25 @@ async def test_sources_tells_of_what_is_not_served_yet(folder: Folder, here: Her
         assert "could not be put in force" in after.err
 
 
+async def test_sources_tells_how_often_a_quiet_one_is_asked(folder: Folder, here: Here) -> None:
+    async with desk(folder, here, slowest="2h") as at:
+        await at.hub("sync", "tickets")
+        [found] = (await at.hub("sources", "--json")).json
+        assert found["asked_every_seconds"] == 60
+        assert found["brought_at"] is None
+        at.twin.emit({"subject": "One"})
+        await at.hub("sync", "tickets")
+        [found] = (await at.hub("sources", "--json")).json
+        assert found["brought_at"] is not None
+        shown = (await at.hub("sources")).out
+        assert "asked every" in shown
+        assert "60 s" in shown
+    async with desk(folder, here) as at:
+        [found] = (await at.hub("sources", "--json")).json
+        assert found["asked_every_seconds"] is None
+        assert "asked every" not in (await at.hub("sources")).out
+
+
 TITLE = "Down \x1b[31mred\x1b[0m \u202e[bold]now[/bold]\nsecond line"
 
 
