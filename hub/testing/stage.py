@@ -30,7 +30,7 @@ from hub.testing.troubles import from_page, hanging
 from hub.testing.twins import Twin
 
 BEGAN = timedelta(hours=6)  # ago, by the clock that connectors and twins see
-PATIENCE = 20.0  # seconds for one poll of a handful of records
+PATIENCE = 120.0  # seconds for one poll of a handful of records, on the slowest machine
 POLLS = 20  # until everything must have been read: some sources end a poll early
 BETWEEN = timedelta(minutes=10)  # passes before each poll: more than any vendor's index lags
 

@@ -132,7 +132,7 @@ async def drift(stage: Stage) -> str:
 
 
 async def large_body(stage: Stage) -> str:
-    """Expect: 10 MB are read or refused; 20 MB are refused; neither stops the source for good."""
+    """Expect: 10 MB are read or refused; 17 MB are refused; neither stops the source for good."""
     stage.create_many(RECORDS)
     with stage.playing(Fault.LARGE_BODY, swelling(10)):
         report = await stage.poll()
@@ -140,13 +140,13 @@ async def large_body(stage: Stage) -> str:
     expect(report.error is None or isinstance(report.error, SourceMisbehaved), _got(report.error))
     read = "read" if report.error is None else "refused"
     stage.create(RECORDS + 1)
-    with stage.playing(Fault.LARGE_BODY, swelling(20)):
+    with stage.playing(Fault.LARGE_BODY, swelling(17)):
         report = await stage.poll()
     if stage.speaks_http:
         expect(isinstance(report.error, SourceMisbehaved), _got(report.error))
     _no_bug(report.error)
     await stage.expect_all_once()
-    return f"10 MB were {read}, 20 MB refused"
+    return f"10 MB were {read}, 17 MB refused"
 
 
 async def cut_short(stage: Stage) -> str:

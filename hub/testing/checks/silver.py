@@ -62,19 +62,19 @@ async def limited(stage: Stage) -> str:
 
 async def broken(stage: Stage) -> str:
     """Expect: a server's error is no answer, whatever stands in it."""
-    said = ""
-    for status in (500, 502, 503):
-        page = No(status, b"<html><h1>Oops</h1></html>", {"content-type": "text/html"})
-        said = await _refused(stage, Fault.BROKEN, page, SourceUnavailable)
-    return said
+    page = b"<html><h1>Oops</h1></html>"
+    first, then = (No(status, page, {"content-type": "text/html"}) for status in (500, 503))
+    return await _refused(stage, Fault.BROKEN, first, SourceUnavailable, then)
 
 
-async def _refused(stage: Stage, fault: Fault, no: No, kind: type[SourceError]) -> str:
+async def _refused(
+    stage: Stage, fault: Fault, no: No, kind: type[SourceError], then: No | None = None
+) -> str:
     """Refuse at once and then between two pages; both times nothing is lost."""
     first = len(stage.made) + 1
-    for after in (0, 1):
+    for after, refusal in ((0, no), (1, then or no)):
         stage.create_many(RECORDS, first + after * RECORDS)
-        with stage.playing(fault, refusing(no), after):
+        with stage.playing(fault, refusing(refusal), after):
             report = await stage.poll()
         if after and report.error is None and report.pages <= 1:
             continue  # all came in one page: there is no between
