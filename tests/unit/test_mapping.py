@@ -32,6 +32,7 @@ RECORD: dict[str, Any] = {
     "host": {"name": "web-1", "up": False},
     "customer": {"name": "Acme", "site": "https://www.Acme.example:443/about"},
     "by": {"name": "", "mail": "robin@acme.example"},
+    "level": 2.0,
     "none": None,
     "odata.type": "x",
 }
@@ -127,6 +128,7 @@ def test_little_is_enough() -> None:
         ({"path": "$.tags[*].name", "map": {"EXPORT": "Exports"}}, "Exports"),
         ("$.host.up", "false"),
         ("$.id", "7"),
+        ("$.level", "2"),  # some write every number as 2.0
     ],
 )
 def test_a_value_is_found_by_path_template_constant_or_the_first_of_a_list(
