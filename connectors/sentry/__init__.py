@@ -40,6 +40,7 @@ from hub.connector import (
     Connector,
     Cursor,
     Draft,
+    Duration,
     Endpoint,
     Hmac,
     Http,
@@ -85,11 +86,12 @@ class Sentry(Connector):
     projects: tuple[str, ...] = ()
     """Slugs; none: all that the token may see."""
     releases: bool = True
+    """Whether to read releases, too."""
     since: AwareDatetime | None = None
     """Where the first sync begins; None begins 14 days ago."""
-    look_again: timedelta = timedelta(minutes=10)
+    look_again: Duration = timedelta(minutes=10)
     """How often to list the open issues, to see what was done about them."""
-    watch: Annotated[timedelta, Field(ge=timedelta(days=1), le=timedelta(days=90))] = timedelta(14)
+    watch: Annotated[Duration, Field(ge=timedelta(days=1), le=timedelta(days=90))] = timedelta(14)
     """For how long after its last event an issue is looked at again."""
     signing_secret: SecretStr | None = None
     """The client secret of the integration (webhooks: issue, comment; alert rule actions)."""

@@ -23,7 +23,7 @@ from hub.errors import PushRefused
 from tests.connectors.polling import Poller, polling
 from tests.servers import serve
 
-ALWAYS = "PT0S"  # looks again at every poll
+ALWAYS = "0s"  # looks again at every poll
 JANE = {"type": "user", "id": "1", "name": "Jane Doe", "email": "jane@acme.example"}
 
 
@@ -131,7 +131,7 @@ async def test_it_looks_again_only_from_time_to_time() -> None:
 async def test_an_issue_long_without_an_event_is_let_go_and_not_said_to_be_gone() -> None:
     twin = Twin()
     twin.emit({"number": 1, "at": ago(days=13, seconds=-60)})
-    async with polling(twin, look_again=ALWAYS, watch="P14D") as source:
+    async with polling(twin, look_again=ALWAYS, watch="14d") as source:
         assert len(await source.fresh()) >= 1
         twin.issues["1"]["lastSeen"] = ago(days=15).replace("+00:00", "Z")
         assert await source.fresh() == []
@@ -176,7 +176,7 @@ async def test_an_event_while_pages_are_turned_moves_an_issue_up_and_loses_none(
     twin = Twin(page=2)
     for number in range(1, 7):
         twin.emit({"number": number, "at": ago(100 - number)})
-    async with polling(twin, releases=False, look_again="P1D") as source:
+    async with polling(twin, releases=False, look_again="1d") as source:
         await source.poll(stop_after=1)
         twin.emit({"number": 1, "at": ago(0)})
         await source.poll()
@@ -291,7 +291,7 @@ async def test_a_bad_record_is_set_aside_and_its_page_goes_on() -> None:
         twin.emit({"number": number, "at": ago(60 + number)})
     twin.issues["2"]["title"] = None
     twin.issues["3"]["id"] = None
-    async with polling(twin, look_again="P1D") as source:
+    async with polling(twin, look_again="1d") as source:
         await source.poll()
     assert source.current.keys() == {"issue/117081", "issue/117084"}
     assert {bad.external_id for bad in source.bad} == {"117082", None}
