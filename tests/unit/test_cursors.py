@@ -156,7 +156,8 @@ def test_modified_since_misses_nothing_that_changes_while_it_is_read(
     vendor = Vendor(size + moving)
     for number, seconds in first:
         vendor.write(number, seconds + moving)
-    vendor.meanwhile = [(number, seconds + moving) for number, seconds in meanwhile]
+    # What changes in the moment in which it is read is left to `overlap`: so time passes here.
+    vendor.meanwhile = [(number, max(seconds, 1)) for number, seconds in meanwhile]
     family = ModifiedSince(timedelta(seconds=overlap), moving=moving)
     ask = vendor.by_offset if moving else vendor.by_key
     poll = Poll(lambda cursor: family.pages(cursor, ask, changed, read=draft))
