@@ -48,6 +48,8 @@ _LIMIT = re.compile(r"\b429\b|too many requests|rate.?limit", re.IGNORECASE)
 class Program(Connector):
     """Records that another program reads: a Singer tap, or a source of Airbyte's protocol.
 
+    [docs/taps.md](taps.md) walks through one.
+
     The program is installed beside the hub, in an environment of its own; it is started for each
     poll. Its state is the cursor, and is stored with the records that came before it. What it
     says on standard error is in the log (at DEBUG) and, when it fails, in the source's error.
