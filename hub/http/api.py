@@ -1,7 +1,7 @@
 """The client of one endpoint that a connector is handed."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -20,6 +20,8 @@ from hub.http.secrets import headers_of, secrets_of
 from hub.http.sign_in import SignedIn
 
 _JSON = "application/json"
+LONGEST_PAUSE = timedelta(hours=1)
+"""Of a whole account: what one refusal said may be a mistake, and then one call finds out."""
 
 T = TypeVar("T")
 
@@ -208,7 +210,7 @@ async def _heed(
     elif refusal is None:
         wait = pause_after(headers, now=datetime.now(UTC))
     if wait is not None and budgets:
-        await budgets[0].pause(wait)
+        await budgets[0].pause(min(wait, LONGEST_PAUSE))
 
 
 def _join(base: str, path: str) -> str:

@@ -229,6 +229,19 @@ async def test_a_limit_that_one_source_meets_is_the_accounts(clients: Clients) -
             await clients.api(Http(url=server.url, auth=Bearer(SecretStr("another")))).get()
 
 
+async def test_an_account_is_paused_for_an_hour_at_most(clients: Clients) -> None:
+    async with listen(says(b"{}", "429 Too Many Requests", Retry_After="80000")) as server:
+        api = clients.api(Http(url=server.url))
+        with pytest.raises(RateLimited) as refused:
+            await api.get()
+        with pytest.raises(RateLimited, match="its limit is reached") as paused:
+            await api.get()
+    # The source itself waits for as long as it was told.
+    assert refused.value.retry_after == timedelta(seconds=80_000)
+    assert paused.value.retry_after is not None
+    assert paused.value.retry_after <= timedelta(hours=1)
+
+
 async def test_it_slows_down_before_a_limit_is_reached(clients: Clients) -> None:
     last = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}
     async with listen(says(b"{}", **last)) as server:
