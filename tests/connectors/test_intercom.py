@@ -1,6 +1,7 @@
 """Intercom: conversations, tickets and ratings, found by search or told by webhook."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -21,7 +22,9 @@ from hub.connector import (
     now,
 )
 from hub.errors import PushRefused
-from tests.connectors.polling import Poller, polling
+from hub.http import Clients
+from hub.testing.recorded import Recording
+from tests.connectors.polling import Poller, poller, polling
 from tests.servers import serve
 
 NINE = "2026-05-04T09:00:00+00:00"
@@ -282,3 +285,14 @@ async def test_the_twin_refuses_what_the_vendor_does_not_describe(
         )
     assert answer.status_code == bare.status_code == 400
     assert said in answer.text
+
+
+async def test_the_examples_of_the_vendors_own_description_are_read_whole() -> None:
+    """They are no recording of a live workspace, so they do not count for certification."""
+    examples = Path(__file__).with_name("intercom_examples.json").read_bytes()
+    recording = Recording.model_validate_json(examples)
+    async with serve(recording.app("")) as url, Clients() as clients:
+        source = poller(Twin(), url, clients)
+        await source.poll()
+    assert not source.bad
+    assert len(source.current) == recording.signals
