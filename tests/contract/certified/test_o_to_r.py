@@ -2,6 +2,8 @@ import pytest
 
 from tests.contract.certified import expect_gold, named
 
+pytestmark = pytest.mark.certified
+
 
 @pytest.mark.parametrize("name", named("o", "r"))
 async def test_it_is_certified(name: str) -> None:
