@@ -171,6 +171,13 @@ def test_the_whole_request_may_be_mapped_also_a_form() -> None:
     assert draft.revised_at == NOW
 
 
+def test_json_that_is_called_a_form_is_json() -> None:
+    request = sent(BODY, content_type="application/x-www-form-urlencoded")
+    [draft] = webhook({"by": "token"}).read(request)
+    assert isinstance(draft, Draft)
+    assert draft.title == "main is red"
+
+
 def test_what_is_no_json_is_set_aside() -> None:
     with pytest.raises(BadRecord, match="not JSON"):
         webhook({"by": "token"}).read(sent(b"<xml/>"))
