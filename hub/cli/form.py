@@ -5,7 +5,10 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from hub.connector import Connector
 
@@ -43,9 +46,20 @@ class Setting:
             return "required"
         if self.default is None or self.default in ([], {}):
             return ""
+        if self.type == "duration" and isinstance(self.default, str):
+            return as_in_toml(TypeAdapter(timedelta).validate_python(self.default))
         if isinstance(self.default, str):
             return self.default
         return json.dumps(self.default, ensure_ascii=False)
+
+
+def as_in_toml(of: timedelta) -> str:
+    """Write a duration as hub.toml takes it: in the largest unit that leaves no rest."""
+    seconds = int(of.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 # What hub.toml takes for any source, beside the connector's own settings.
@@ -156,5 +170,7 @@ def _type(part: Mapping[str, Any], defs: Mapping[str, Any]) -> tuple[str, bool]:
     if part.get("type") == "array":
         of, secret = _type(part.get("items", {}), defs)
         return f"list of {of}", secret
+    if isinstance(values := part.get("additionalProperties"), dict):
+        return _TYPES["object"], _type(values, defs)[1]
     format_, type_ = part.get("format", ""), part.get("type", "")
     return _FORMATS.get(format_) or _TYPES.get(type_, "anything"), format_ == "password"

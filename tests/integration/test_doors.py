@@ -28,7 +28,7 @@ DOORS = {
 }
 # They need no database, or bring one to this version, or take any: a backup comes before `migrate`.
 FREE = {"init", "check", "migrate", "demo", "schema", "backup", "restore"}
-FREE |= {"connectors list", "connectors show"}
+FREE |= {f"connectors {name}" for name in ("list", "show", "new", "certify")}
 TOML = '[sources.press]\nconnector = "rss"\nurl = "https://press.example/feed"\n'
 
 

@@ -4,7 +4,7 @@ from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.errors import RateLimited
@@ -120,6 +120,7 @@ values = st.one_of(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine under load
 @given(st.dictionaries(names, values))
 def test_whatever_the_headers_hold_the_wait_is_sane(headers: dict[str, str]) -> None:
     wait = retry_after(headers, now=NOW)
@@ -210,6 +211,7 @@ def test_when_a_good_answer_says_that_no_more_are_allowed(
     assert pause_after(headers, now=NOW) == wanted
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine under load
 @given(st.dictionaries(names, values))
 def test_whatever_good_answers_hold_the_pause_is_sane(headers: dict[str, str]) -> None:
     wait = pause_after(headers, now=NOW)
