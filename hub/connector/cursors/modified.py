@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
 from hub.connector.cursors.batches import (
-    EXPIRED,
     Batch,
     When,
     latest,
     moment,
-    moved,
     times,
-    whole,
     word,
 )
+from hub.connector.cursors.walk import Walk
 from hub.connector.drafts import Cursor, Page, Reader
 from hub.errors import SourceMisbehaved
 from hub.signals import Json
@@ -53,46 +52,27 @@ class ModifiedSince:
         begin = moment(cursor.get("since")) or since
         window = moment(cursor.get("window")) or begin
         newest = moment(cursor.get("newest"))
-        place, given = cursor.get("next"), whole(cursor.get("given"))
-        resumed = place is not None  # by an earlier poll, and perhaps long ago
-        restarts = whole(cursor.get("restarts"))  # tells a page read again from one that stands
+        walk = Walk.at(cursor, self.cap)
         while True:
-            try:
-                batch = await ask(window, place)
-            except SourceMisbehaved as error:
-                if not resumed or error.status not in EXPIRED:
-                    raise
-                # The place is kept no longer: this window once more.
-                place, given, resumed = None, 0, False
-                restarts += 1
-                continue
-            resumed = False
+            batch = await walk.page(partial(ask, window))
             found = times(batch.records, changed)
             newest, furthest = latest(newest, found), max(found, default=None)
-            given += len(batch.records)
-            at_cap = self.cap is not None and given >= self.cap
-            if batch.next is None and not at_cap:
+            if walk.ends(batch):
                 if newest is not None:
                     begin = max(newest - self.overlap, begin or newest - self.overlap)
                 end: Cursor = {"since": word(begin)} if begin else {}
                 yield Page.read(batch.records, read, end)
                 return
-            if (at_cap or self.moving) and furthest and (window is None or furthest > window):
+            if (walk.at_cap or self.moving) and furthest and (window is None or furthest > window):
                 # Within this walk also a time to come: the vendor's clock may be ahead of ours.
-                window, place, given = furthest, None, 0
-            elif at_cap:
+                window = furthest
+                walk.anew()
+            elif walk.at_cap:
                 raise SourceMisbehaved(
-                    f"{given} records changed at {word(window)}, and the rest cannot be asked for"
+                    f"{walk.given} records changed at {word(window)}, "
+                    "and the rest cannot be asked for"
                 )
             else:
-                place = moved(place, batch.next)
-            here = {
-                "since": word(begin),
-                "window": word(window),
-                "newest": word(newest),
-                "next": place,
-                "given": given,
-                "restarts": restarts,
-            }
-            kept = {name: value for name, value in here.items() if value}
-            yield Page.read(batch.records, read, kept, more=True)
+                walk.on(batch)
+            here = walk.cursor(since=word(begin), window=word(window), newest=word(newest))
+            yield Page.read(batch.records, read, here, more=True)

@@ -3,21 +3,20 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeAlias
 
 from hub.connector.clock import now
 from hub.connector.cursors.batches import (
-    EXPIRED,
     Batch,
     When,
     earliest,
     latest,
     moment,
-    moved,
     times,
-    whole,
     word,
 )
+from hub.connector.cursors.walk import Walk
 from hub.connector.drafts import Cursor, Page, Reader
 from hub.errors import SourceMisbehaved
 from hub.signals import Json
@@ -54,46 +53,26 @@ class NewestFirst:
         top, until = moment(cursor.get("top")), moment(cursor.get("until"))
         if self.cap is not None and until is None:
             until = now()  # else what comes meanwhile pushes the oldest out of what is given
-        place, given = cursor.get("next"), whole(cursor.get("given"))
-        resumed = place is not None  # by an earlier poll, and perhaps long ago
-        restarts = whole(cursor.get("restarts"))  # tells a page read again from one that stands
+        walk = Walk.at(cursor, self.cap)
         while True:
-            try:
-                batch = await ask(mark, until, place)
-            except SourceMisbehaved as error:
-                if not resumed or error.status not in EXPIRED:
-                    raise
-                # The place is kept no longer: this walk once more, from its top.
-                place, given, resumed = None, 0, False
-                restarts += 1
-                continue
-            resumed = False
+            batch = await walk.page(partial(ask, mark, until))
             found = times(batch.records, at)
             top, low = latest(top, found), earliest(None, found)
-            given += len(batch.records)
-            at_cap = self.cap is not None and given >= self.cap
             below = mark is not None and low is not None and low < mark
-            if below or (batch.next is None and not at_cap):
+            if below or walk.ends(batch):
                 if top is not None:
                     mark = max(top - self.overlap, mark or top - self.overlap)
                 end: Cursor = {"since": word(mark)} if mark else {}
                 yield Page.read(reversed(batch.records), read, end)
                 return
-            if at_cap:
+            if walk.at_cap:
                 if low is None or (until is not None and low >= until):
                     raise SourceMisbehaved(
-                        f"{given} records at {word(until)}, and the rest cannot be asked for"
+                        f"{walk.given} records at {word(until)}, and the rest cannot be asked for"
                     )
-                until, place, given = low, None, 0
+                until = low
+                walk.anew()
             else:
-                place = moved(place, batch.next)
-            here = {
-                "since": word(mark),
-                "top": word(top),
-                "until": word(until),
-                "next": place,
-                "given": given,
-                "restarts": restarts,
-            }
-            kept = {name: value for name, value in here.items() if value}
-            yield Page.read(reversed(batch.records), read, kept, more=True)
+                walk.on(batch)
+            here = walk.cursor(since=word(mark), top=word(top), until=word(until))
+            yield Page.read(reversed(batch.records), read, here, more=True)
