@@ -1,7 +1,8 @@
 """What was released stays: the schema's names, and the migrations that users' databases ran.
 
-Compared with the last tag `v*`. A change that must break says so in a decision record, on a line of
-its own: `breaks: schema Signal.url` or `breaks: migration 0002_add_stories.py`.
+Compared with the last tag `v*`, or where a clone has none with the last commit `Release 1.2.3`. A
+change that must break says so in a decision record, on a line of its own: `breaks: schema
+Signal.url` or `breaks: migration 0002_add_stories.py`.
 """
 
 import os
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 SCHEMA = "schema.graphql"
 MIGRATIONS = "hub/store/migrations/versions"
 DECISIONS = "docs/decisions"
+COMMIT = r"^Release [0-9]+\.[0-9]+\.[0-9]+$"
 
 # A hook's variables point at the hook's repository, and a person's settings may sign commits.
 GIT = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | {
@@ -37,8 +39,9 @@ class Release:
 
     @classmethod
     def last(cls, root: Path) -> Self | None:
-        """Find it; None where nothing was released, or a shallow clone has no tags."""
+        """Find it; None where nothing was released, or a clone is too shallow to know."""
         found = git(root, "describe", "--tags", "--abbrev=0", "--match", "v*")
+        found = found or git(root, "log", "-1", "--format=%H", "-E", "--grep", COMMIT)
         return cls(root, found.strip()) if found else None
 
     def files(self, folder: str) -> Iterator[str]:
@@ -91,7 +94,7 @@ def admitted(root: Path) -> set[str]:
 def test_nothing_released_is_broken() -> None:
     release = Release.last(ROOT)
     if release is None:
-        pytest.skip("no tag v* here: nothing was released yet, or this clone has no tags")
+        pytest.skip("nothing was released yet, or this clone is too shallow to know")
     broken = {name: why for name, why in release.breaks().items() if name not in admitted(ROOT)}
     advice = "\n".join(f"breaks: {name}" for name in broken)
     assert not broken, f"since {release.tag}; if it must be, a decision record says:\n{advice}"
@@ -187,7 +190,13 @@ def test_a_decision_record_admits_a_break(released: Path) -> None:
     assert admitted(released) == {"schema Found.Ticket"}
 
 
-def test_a_clone_without_tags_has_no_release(released: Path) -> None:
+def test_a_clone_without_tags_knows_the_commit_of_the_release(released: Path) -> None:
     for tag in ("v1.0.0", "other-9"):
         assert git(released, "tag", "--delete", tag) is not None
     assert Release.last(released) is None
+    me = ("-c", "user.name=test", "-c", "user.email=test@example.com")
+    for subject in ("Release 1.0.0", "Release the lock"):
+        assert git(released, *me, "commit", "--quiet", "--allow-empty", "-m", subject) is not None
+    release = Release.last(released)
+    assert release is not None
+    assert git(released, "log", "-1", "--format=%s", release.tag) == "Release 1.0.0\n"
