@@ -40,7 +40,7 @@ class Effort:
 
 
 # A full database is cloned for minutes on a slow machine: for a glance a fifth of it will do.
-SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000, watched=60)
+SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000, watched=30)
 LONG = Effort(runs=5, rounds=15, signals=100_000, steady=200_000)
 
 Bench = Callable[[Databases, Effort], Awaitable[Result | list[Result]]]
