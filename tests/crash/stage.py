@@ -16,7 +16,7 @@ from hub.signals import now
 from hub.store import Store, open_store
 from hub.store.deliveries import DeliveryState
 from hub.store.sources import standings
-from hub.store.tables import DeliveryRow
+from hub.store.tables import DeliveryRow, RevisionRow
 from tests.crash.check import Kept, differences, kept
 from tests.crash.processes import Home
 from tests.crash.receiver import Receiver, receiving
@@ -50,18 +50,27 @@ class Stage:
     async def quiet(self) -> float | None:
         """Wait until all is read and sent; give the seconds, or None when it never is.
 
-        Hundreds of kills leave a backlog: it has as long as it needs while it grows smaller.
+        Hundreds of kills leave a backlog, which grows while the sources are read to their end: it
+        has as long as it needs while anything is stored or settled.
         """
         began = last = time.monotonic()
-        fewest: int | None = None
+        done = -1
         while time.monotonic() - last < QUIET_SECONDS:
-            left = await self._left()
-            if left == 0:
+            if await self._left() == 0:
                 return time.monotonic() - began
-            if fewest is None or left < fewest:
-                fewest, last = left, time.monotonic()
+            if (now_done := await self._done()) > done:
+                done, last = now_done, time.monotonic()
             await asyncio.sleep(0.2)
         return None
+
+    async def _done(self) -> int:
+        """Count the versions that are stored and the deliveries that are settled."""
+        async with self.store.read() as connection:
+            stored = await connection.scalar(select(func.count()).select_from(RevisionRow))
+            settled = await connection.scalar(
+                select(func.count()).where(col(DeliveryRow.state) != DeliveryState.PENDING)
+            )
+        return (stored or 0) + (settled or 0)
 
     async def _left(self) -> int:
         """Count what is still to be sent, and the sources that were not read to their end."""
