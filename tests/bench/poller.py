@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 import uvloop
-from sqlalchemy import text
+from sqlalchemy import bindparam, update
+from sqlmodel import col
 
 from hub import registry
 from hub.config import Config, SourceConfig, read_config
@@ -24,6 +25,7 @@ from hub.settings import Settings
 from hub.signals import now
 from hub.store.clock import clock
 from hub.store.sources import Standing
+from hub.store.tables import SourceRow
 from hub.work import work
 from tests.bench.serve import memory
 
@@ -88,12 +90,15 @@ async def spread_out(runtime: Runtime, timed: Timed) -> None:
     names = runtime.config.sources.keys()
     async with asyncio.timeout(FIRST_SECONDS):
         await timed.all_polled(len(names))
+    moved = (
+        update(SourceRow)
+        .where(col(SourceRow.name) == bindparam("source"))
+        .values(next_poll_at=bindparam("due"))
+    )
     async with runtime.store.write() as connection:
         at = await clock(connection)
-        due = [{"name": name, "at": (at + EVERY * random.random()).isoformat()} for name in names]
-        await connection.execute(
-            text("UPDATE sources SET next_poll_at = :at WHERE name = :name"), due
-        )
+        due = [{"source": name, "due": at + EVERY * random.random()} for name in names]
+        await connection.execute(moved, due)
 
 
 def _percentile(values: list[float], part: float) -> float:
