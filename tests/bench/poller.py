@@ -19,6 +19,7 @@ from sqlmodel import col
 from hub import registry
 from hub.config import Config, SourceConfig, read_config
 from hub.deliver import Sender
+from hub.jobs import Work
 from hub.poll import CurrentPlan, Poller, Report
 from hub.runtime import Runtime, open_runtime
 from hub.settings import Settings
@@ -99,6 +100,7 @@ async def spread_out(runtime: Runtime, timed: Timed) -> None:
         at = await clock(connection)
         due = [{"source": name, "due": at + EVERY * random.random()} for name in names]
         await connection.execute(moved, due)
+    await runtime.waker.wake(Work.POLL)  # it slept until what was due before
 
 
 def _percentile(values: list[float], part: float) -> float:
