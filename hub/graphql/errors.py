@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from time import perf_counter
 from typing import Any
@@ -56,14 +56,17 @@ class Presented(SchemaExtension):
 
     def on_operation(self) -> Iterator[None]:
         self._streamed = False
-        self._codes: set[str | None] = set()
+        self._errors: dict[str | None, GraphQLError] = {}  # one of each code
         began = perf_counter()
         try:
             yield
             if not self._streamed:
                 self._present(self.execution_context.result)
         finally:
-            self._count(perf_counter() - began)
+            type_ = "unread"  # no GraphQL, or nothing in it to execute
+            with suppress(RuntimeError):
+                type_ = self.execution_context.operation_type.value
+            counted(type_, self._errors.values(), perf_counter() - began)
 
     def on_stream_result(self, result: Any) -> Iterator[None]:
         self._streamed = True
@@ -74,15 +77,15 @@ class Presented(SchemaExtension):
         errors = getattr(result, "errors", None)
         if errors:
             result.errors = [present(error) for error in errors]
-            self._codes |= {(one.extensions or {}).get("code") for one in result.errors}
+            self._errors |= {(one.extensions or {}).get("code"): one for one in result.errors}
 
-    def _count(self, seconds: float) -> None:
-        type_ = "unread"  # no GraphQL, or nothing in it to execute
-        with suppress(RuntimeError):
-            type_ = self.execution_context.operation_type.value
-        metrics.operations.labels(type_, _outcome(self._codes)).inc()
-        if type_ in {"query", "mutation"}:
-            metrics.operation_seconds.labels(type_).observe(seconds)
+
+def counted(type_: str, errors: Iterable[GraphQLError] | None, seconds: float) -> None:
+    """Count an operation that ended with these errors, in their public form."""
+    codes = {(one.extensions or {}).get("code") for one in errors or ()}
+    metrics.operations.labels(type_, _outcome(codes)).inc()
+    if type_ in {"query", "mutation"}:
+        metrics.operation_seconds.labels(type_).observe(seconds)
 
 
 def _outcome(codes: set[str | None]) -> str:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from graphql import GraphQLError, parse
-
 from hub.declared import EndpointConfig
 from hub.deliver import Rendered
 from hub.errors import Code, ConfigError, HubError, StoreUnavailable
@@ -47,10 +45,10 @@ class Renderer:
         signal = await context.loaders.signal.load(signal_id)
         if signal is None:
             return None
-        result = await self.schema.execute(
-            document(endpoint),
-            variable_values={"id": signal_id, "role": endpoint.role},
-            context_value=context,
+        result = await self.schema.run(
+            self.schema.documents.read(document(endpoint)),
+            context,
+            {"id": signal_id, "role": endpoint.role},
         )
         if result.errors:
             cause = result.errors[0].extensions or {}
@@ -73,11 +71,7 @@ def check_selections(schema: Schema, endpoints: list[EndpointConfig]) -> None:
     for endpoint in endpoints:
         if endpoint.select is None:
             continue
-        try:
-            errors = schema.check(parse(document(endpoint)))
-        except GraphQLError as error:
-            errors = [error]
-        if errors:
+        if errors := schema.documents.read(document(endpoint)).errors:
             raise ConfigError(
                 f"endpoints.{endpoint.name}.select: {errors[0].message}",
                 "Write fields of Signal, as in schema.graphql: id title account { name }",

@@ -15,9 +15,10 @@ from strawberry.types.graphql import OperationType
 from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
+from hub.graphql.documents import Document
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
-from hub.graphql.transports.requests import Asked, operation_of, read_body, read_query_string
+from hub.graphql.transports.requests import Asked, read_body, read_query_string
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -53,7 +54,9 @@ async def _answer(
         if not media:
             raise _Turned(406, Code.INVALID, f"Accept one of {GRAPHQL}, {JSON}, {SSE}")
         asked = await _read(request)
-        operation = operation_of(asked)
+        document = schema.documents.read(asked.query)
+        # Executing what is no GraphQL says where it is wrong.
+        operation = document.operation(asked.operation_name) if document.node else None
         context = await make_context(request)
         _ = context.viewer
     except (Refused, StoreUnavailable, ClientDisconnect) as error:
@@ -79,7 +82,7 @@ async def _answer(
         operation_name=(asked.operation_name or "")[:100] or None,
     )
     with traced:
-        return await _once(schema, asked, context, kind)
+        return await _once(schema, document, asked, context, kind)
 
 
 def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> Response:
@@ -96,14 +99,10 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> 
             return _json({"errors": [_formatted(error)]}, kind, status)
 
 
-async def _once(schema: Schema, asked: Asked, context: Context, kind: str) -> Response:
-    result = await schema.execute(
-        asked.query,
-        variable_values=dict(asked.variables or {}),
-        context_value=context,
-        operation_name=asked.operation_name,
-        allowed_operation_types=[OperationType.QUERY, OperationType.MUTATION],
-    )
+async def _once(
+    schema: Schema, document: Document, asked: Asked, context: Context, kind: str
+) -> Response:
+    result = await schema.run(document, context, asked.variables, asked.operation_name)
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]

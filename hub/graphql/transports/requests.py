@@ -2,12 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import orjson
-from graphql import GraphQLError, OperationDefinitionNode, parse
-from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused
 
@@ -57,43 +54,3 @@ def read_payload(given: Any) -> Asked:
     if extensions is not None and not isinstance(extensions, dict):
         raise Refused(Code.INVALID, "extensions is not an object")
     return Asked(query, variables, name or None)
-
-
-def operation_of(asked: Asked) -> OperationType | None:
-    """Find what kind of operation is asked for; None where the document is no GraphQL.
-
-    Raises Refused(INVALID) when the document has no operation of that name.
-    """
-    operations = _operations(asked.query)
-    if operations is None:
-        return None  # executing it says where it is wrong
-    if asked.operation_name is not None:
-        found = [kind for name, kind in operations if name == asked.operation_name]
-        if not found:
-            names = ", ".join(name for name, _ in operations if name) or "none with a name"
-            raise Refused(
-                Code.INVALID,
-                f"There is no operation named {asked.operation_name!r}",
-                f"The document has: {names}",
-            )
-        return found[0]
-    if len(operations) != 1:
-        raise Refused(
-            Code.INVALID,
-            f"The document has {len(operations)} operations",
-            "Say which with operationName" if operations else "Write one: { viewer { name } }",
-        )
-    return operations[0][1]
-
-
-@lru_cache(maxsize=256)
-def _operations(query: str) -> list[tuple[str | None, OperationType]] | None:
-    try:
-        document = parse(query)
-    except (GraphQLError, RecursionError):
-        return None
-    return [
-        (node.name.value if node.name else None, OperationType(node.operation.value))
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
-    ]

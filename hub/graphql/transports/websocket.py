@@ -18,7 +18,7 @@ from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import payload
-from hub.graphql.transports.requests import Asked, operation_of, read_payload
+from hub.graphql.transports.requests import Asked, read_payload
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
@@ -128,7 +128,9 @@ class Socket:
             )
         if isinstance(asked, Asked):
             try:
-                operation_of(asked)
+                document = self._schema.documents.read(asked.query)
+                if document.node is not None:
+                    document.operation(asked.operation_name)
             except Refused as refused:
                 asked = refused
         if isinstance(asked, Refused):

@@ -1,0 +1,103 @@
+"""Documents as clients write them: each text is parsed and validated once."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    parse,
+    specified_rules,
+)
+from strawberry.schema.schema import validate_document
+from strawberry.types.graphql import OperationType
+
+from hub.errors import Code, Refused
+
+MOST_DOCUMENTS = 1024
+MOST_LETTERS = 4 * 1024 * 1024  # of all texts together; their trees weigh some twenty times that
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """What was read of a text. `node` is None where it is no GraphQL.
+
+    It must not be executed while it has errors. `operations`: the type of each, by name.
+    """
+
+    text: str
+    node: DocumentNode | None
+    errors: Sequence[GraphQLError]
+    operations: Sequence[tuple[str | None, OperationType]] = ()
+
+    def operation(self, name: str | None) -> OperationType:
+        """Say what kind of operation is asked for. Raises Refused(INVALID) for none, or many."""
+        if name is not None:
+            found = [kind for own, kind in self.operations if own == name]
+            if not found:
+                names = ", ".join(own for own, _ in self.operations if own) or "none with a name"
+                raise Refused(
+                    Code.INVALID,
+                    f"There is no operation named {name!r}",
+                    f"The document has: {names}",
+                )
+            return found[0]
+        if len(self.operations) != 1:
+            raise Refused(
+                Code.INVALID,
+                f"The document has {len(self.operations)} operations",
+                "Say which with operationName"
+                if self.operations
+                else "Write one: { viewer { name } }",
+            )
+        return self.operations[0][1]
+
+
+@dataclass(slots=True)
+class Documents:
+    """Keeps the documents that were used last, by their text.
+
+    Who is handed the same text is handed the same tree: what is compiled of it may be kept by the
+    identity of its nodes. Only what may be executed is kept, so mistakes push nothing out.
+    """
+
+    schema: GraphQLSchema
+    most: int = MOST_DOCUMENTS
+    most_letters: int = MOST_LETTERS
+    _kept: OrderedDict[str, Document] = field(default_factory=OrderedDict)
+    _letters: int = 0
+
+    def read(self, text: str) -> Document:
+        if (kept := self._kept.get(text)) is not None:
+            self._kept.move_to_end(text)
+            return kept
+        document = self._parsed(text)
+        if not document.errors:
+            self._keep(document)
+        return document
+
+    def _keep(self, document: Document) -> None:
+        self._kept[document.text] = document
+        self._letters += len(document.text)
+        while len(self._kept) > self.most or self._letters > self.most_letters:
+            text, _ = self._kept.popitem(last=False)
+            self._letters -= len(text)
+
+    def _parsed(self, text: str) -> Document:
+        try:
+            node = parse(text)
+            errors = validate_document(self.schema, node, tuple(specified_rules))
+        except GraphQLError as error:
+            return Document(text, None, (error,))
+        except RecursionError:
+            deep = Refused(Code.INVALID, "The document is nested too deeply", "Ask for less")
+            return Document(text, None, (GraphQLError(str(deep), original_error=deep),))
+        operations = [
+            (one.name.value if one.name else None, OperationType(one.operation.value))
+            for one in node.definitions
+            if isinstance(one, OperationDefinitionNode)
+        ]
+        return Document(text, node, errors, operations)
