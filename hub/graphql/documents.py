@@ -92,9 +92,6 @@ class Documents:
             errors = validate_document(self.schema, node, tuple(specified_rules))
         except GraphQLError as error:
             return Document(text, None, (error,))
-        except RecursionError:
-            deep = Refused(Code.INVALID, "The document is nested too deeply", "Ask for less")
-            return Document(text, None, (GraphQLError(str(deep), original_error=deep),))
         operations = [
             (one.name.value if one.name else None, OperationType(one.operation.value))
             for one in node.definitions

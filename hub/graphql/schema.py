@@ -15,6 +15,7 @@ import hub.graphql.enums  # noqa: F401 - makes GraphQL types of the enumerations
 from hub.graphql.context import Context
 from hub.graphql.documents import Document, Documents
 from hub.graphql.errors import Presented, counted, present
+from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.mutations import Mutation
 from hub.graphql.queries import Query
 from hub.graphql.roles import Role
@@ -26,6 +27,7 @@ class Schema(strawberry.Schema):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.documents = Documents(self._schema)
+        self._schema.extensions[PROJECTIONS] = Projections()
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
         """Validate a document without executing it."""
@@ -90,10 +92,9 @@ class Read(SchemaExtension):
         schema = execution.schema
         assert isinstance(schema, Schema)
         document = schema.documents.read(execution.query or "")
-        if document.node is None:
-            raise document.errors[0]
-        execution.graphql_document = document.node
-        execution.pre_execution_errors = list(document.errors)
+        if document.node is not None:  # else it is parsed again, and the error told
+            execution.graphql_document = document.node
+            execution.pre_execution_errors = list(document.errors)
         yield
 
 
@@ -105,6 +106,7 @@ def make_schema() -> Schema:
         types=[Account, Person, Role],
         config=StrawberryConfig(auto_camel_case=True),
         extensions=[Presented, Read],
+        execution_context_class=ProjectingExecutor,
     )
 
 

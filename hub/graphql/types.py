@@ -19,6 +19,7 @@ from hub.graphql.enums import (
     Severity,
     Status,
 )
+from hub.graphql.projection import KNOWN
 from hub.graphql.relay import (
     After,
     Before,
@@ -122,7 +123,15 @@ class Signal(Node):
     thread: str | None = described(description="The conversation it belongs to.")
     source_name: strawberry.Private[str]
 
-    @strawberry.field(description="The configured connector it came through.")
+    @strawberry.field(
+        description="The configured connector it came through.",
+        metadata={
+            KNOWN: {
+                "id": lambda signal: f"source:{signal.source_name}",
+                "name": lambda signal: signal.source_name,
+            }
+        },
+    )
     async def source(self, info: Info) -> Source:
         return await load_source(info, self.source_name)
 
