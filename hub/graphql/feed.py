@@ -10,8 +10,10 @@ from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import Order
 from hub.graphql.relay import Day, PageInfo, log_cursor, page_info, window, write_cursor
+from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
-from hub.store.pages import feed_page, signals_page
+from hub.store.pages import Key, feed_page
+from hub.store.rows import Row, signal_rows
 
 _AT_AND_ID = (datetime, str)
 
@@ -20,6 +22,21 @@ _AT_AND_ID = (datetime, str)
 class SignalEdge:
     cursor: str = strawberry.field(description="Where to go on.")
     node: Signal = strawberry.field(description="The signal.")
+
+
+class StoredEdge(SignalEdge):
+    """An edge whose cursor is written, and whose signal is made, when somebody looks."""
+
+    def __init__(self, kind: str, key: Key, row: Row) -> None:
+        self._kind, self._key, self._row = kind, key, row
+
+    @property
+    def cursor(self) -> str:  # type: ignore[override]  # ty: ignore[incompatible-property-override]  # nobody sets it
+        return write_cursor(self._kind, self._key)
+
+    @property
+    def node(self) -> Signal:  # type: ignore[override]  # ty: ignore[incompatible-property-override]  # nobody sets it
+        return StoredSignal(self._row)
 
 
 @strawberry.type(description="A page of signals.")
@@ -63,13 +80,9 @@ async def read_signals(
 ) -> SignalConnection:
     kind = f"signals:{order}"
     asked = window(kind, _AT_AND_ID, part.first, part.after, part.last, part.before)
-    async with info.context.runtime.store.read() as connection:
-        found = await signals_page(connection, condition, order, asked)
+    found = await signal_rows(info.context.runtime.store, condition, order, asked)
     return SignalConnection(
-        edges=[
-            SignalEdge(cursor=write_cursor(kind, key), node=signal_type(signal))
-            for key, signal in found.items
-        ],
+        edges=[StoredEdge(kind, key, row) for key, row in found.items],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
     )

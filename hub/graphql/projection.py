@@ -17,11 +17,11 @@ becomes
         return {"id": ..., "at": a1.isoformat() if ..., "account": None if a2 is None else f2(a2)}
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, ClassVar, NoReturn, TypeAlias
 
 from graphql import (
     FieldNode,
@@ -45,6 +45,27 @@ Projection: TypeAlias = Callable[[Any], Any]
 KNOWN = "known"
 """In a field's metadata: what of its object the parent tells without resolving it, by the names
 of the object's own attributes. So `source { name }` of a signal costs no look at the sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """An object whose parts stand in its parent's row. `present`: null where this is."""
+
+    columns: "Columns"
+    present: str | None = None
+
+
+Columns: TypeAlias = Mapping[str, "str | Nested"]
+"""Where in a row `r` what of an object stands, by Python name, as an expression that is plain data
+already: the database keeps no other. Of an enumeration it is the member's value."""
+
+
+class RowBacked:
+    """An object of a GraphQL type that stays a row until somebody reads an attribute of it."""
+
+    columns: ClassVar[Columns]
+    names: ClassVar[Mapping[str, Any]]  # what the expressions call
+    row: Sequence[Any]
 
 
 class Unplain(Exception):
@@ -95,16 +116,60 @@ class _Writer:
     def function(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
         """Write the function of an object; give its name."""
         name = self.name("f", None)
-        lines = [
-            f"def {name}(o):",
-            f" if not isinstance(o, {self.name('T', _python_type(type_))}): raise Unplain",
-        ]
+        python_type = _python_type(type_)
+        lines = [f"def {name}(o):", *self.of_rows(type_, python_type, details)]
+        lines.append(f" if not isinstance(o, {self.name('T', python_type)}): raise Unplain")
         items = [
             f"{alias!r}: {self.member(type_, of_field, lines)}"
             for alias, of_field in self.selected(type_, details)
         ]
         self.lines += [*lines, f" return {{{', '.join(items)}}}"]
         return name
+
+    def of_rows(
+        self, type_: GraphQLObjectType, python_type: type, details: FieldDetailsList
+    ) -> list[str]:
+        """Write what becomes of an object of the type that is a row, if any may be."""
+        lines: list[str] = []
+        for backed in RowBacked.__subclasses__():
+            if issubclass(backed, python_type):
+                with suppress(Unplain):
+                    data = self.row(type_, details, backed.columns)
+                    self.names |= backed.names
+                    lines += [
+                        f" if type(o) is {self.name('R', backed)}:",
+                        "  r = o.row",
+                        f"  return {data}",
+                    ]
+        return lines
+
+    def row(self, type_: GraphQLObjectType, details: FieldDetailsList, columns: Columns) -> str:
+        """Write an object out of the row `r`."""
+        items = []
+        for alias, of_field in self.selected(type_, details):
+            node = of_field[0].node
+            if node.name.value == "__typename":
+                items.append(f"{alias!r}: {type_.name!r}")
+                continue
+            declared, plain = _declared(type_, node)
+            items.append(f"{alias!r}: {self.column(declared.type, plain, columns, of_field)}")
+        return f"{{{', '.join(items)}}}"
+
+    def column(
+        self, type_: Any, plain: StrawberryField, columns: Columns, details: FieldDetailsList
+    ) -> str:
+        named = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+        match columns.get(plain.python_name):
+            case Nested(below, present) if isinstance(named, GraphQLObjectType):
+                data = self.row(named, details, below)
+                return data if present is None else f"(None if {present} is None else {data})"
+            case str(expression) if isinstance(named, CustomGraphQLEnumType):
+                values = {one.value: named.coerce_output_value(one) for one in _members(named)}
+                return f"{self.name('e', values)}[{expression}]"
+            case str(expression):
+                return expression
+            case _:
+                raise Unplain
 
     def selected(
         self, type_: GraphQLObjectType, details: FieldDetailsList
@@ -176,7 +241,7 @@ class _Writer:
             case GraphQLScalarType():
                 return f"{self.name('s', _coercion(type_))}({v})"
             case CustomGraphQLEnumType():
-                members = _members(type_)
+                members = {one.name: type_.coerce_output_value(one) for one in _members(type_)}
                 names, python_type = self.name("e", members), self.name("T", type_.wrapped_cls)
                 return f"{names}[{v}._name_] if type({v}) is {python_type} else unplain()"
             case GraphQLList():
@@ -235,9 +300,9 @@ def _python_type(type_: GraphQLObjectType) -> type:
     return definition.origin
 
 
-def _members(type_: CustomGraphQLEnumType) -> dict[str, str]:
+def _members(type_: CustomGraphQLEnumType) -> list[Any]:
     enumeration: Any = type_.wrapped_cls
-    return {one.name: type_.coerce_output_value(one) for one in enumeration}
+    return list(enumeration)
 
 
 def _coercion(type_: GraphQLScalarType) -> Projection:

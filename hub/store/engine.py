@@ -1,7 +1,7 @@
 """Opens the database: one engine for writing, one for reading, on SQLite or PostgreSQL."""
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from hub import metrics
 from hub.errors import ConfigError, StoreUnavailable
+from hub.store.prepared import statements
+from hub.store.reads import reads
 from hub.store.whole import cancelling, connect
 
 SQLITE_PRAGMAS = (
@@ -40,7 +42,20 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._write = _engine(self.url, writes=True)
         self._read = _engine(self.url, writes=False)
+        self.statements = statements(sqlite=self.is_sqlite)
+        self._short = reads(self.url, SQLITE_PRAGMAS)
         self._trouble: tuple[str, float] | None = None
+
+    async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Read the rows of a prebuilt statement, as the driver gives them: see `hub.store.reads`.
+
+        Raises StoreUnavailable.
+        """
+        found = await self._short.rows(sql, values) if self._short is not None else None
+        if found is not None:
+            return found
+        async with self.read() as connection:
+            return (await connection.exec_driver_sql(sql, tuple(values))).all()
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:
@@ -82,6 +97,8 @@ class Store:
 
     async def close(self) -> None:
         with cancelling():
+            if self._short is not None:
+                await self._short.close()
             await self._read.dispose()
             await self._write.dispose()
 

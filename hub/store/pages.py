@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, and_, literal, select, tuple_
+from sqlalchemy import Select, and_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -53,7 +53,7 @@ class FeedItem:
     relevance: Relevance
 
 
-_HEAD = select(col(LogHead.seq)).where(col(LogHead.id) == 1).scalar_subquery().label("log_head")
+HEAD = select(col(LogHead.seq)).where(col(LogHead.id) == 1).scalar_subquery().label("log_head")
 
 
 async def signals_page(
@@ -62,7 +62,7 @@ async def signals_page(
     """Read a page of the signals that a condition lets through."""
     at = col(SignalRow.updated_at if order is Order.UPDATED else SignalRow.occurred_at)
     sqlite = connection.dialect.name == "sqlite"
-    wanted = select_signals(_HEAD).where(compile_condition(visible, sqlite=sqlite))
+    wanted = select_signals(HEAD).where(compile_condition(visible, sqlite=sqlite))
     keys = (at, col(SignalRow.id))
     found = await _page(connection, wanted, keys, window, descending=order is not Order.OLDEST)
     name = "updated_at" if order is Order.UPDATED else "occurred_at"
@@ -76,7 +76,7 @@ async def feed_page(
     sqlite = connection.dialect.name == "sqlite"
     wanted = (
         select_signals(
-            _HEAD,
+            HEAD,
             col(RelevanceRow.role),
             col(RelevanceRow.day),
             col(RelevanceRow.score),
@@ -105,7 +105,7 @@ async def history_page(
     connection: AsyncConnection, signal_id: str, window: Window
 ) -> Found[log.Change]:
     """Read a signal's own lines of the log, oldest first."""
-    wanted: Any = select(*log.CHANGES, _HEAD).where(col(ChangeRow.signal_id) == signal_id)
+    wanted: Any = select(*log.CHANGES, HEAD).where(col(ChangeRow.signal_id) == signal_id)
     found = await _page(connection, wanted, (col(ChangeRow.seq),), window, descending=False)
     return _read(found, lambda row: (row.seq,), log.read_change)
 
@@ -118,6 +118,29 @@ class _Rows:
     head: int
 
 
+def keyset(
+    wanted: Select[Any], keys: Sequence[Any], window: Window, *, descending: bool
+) -> Select[Any]:
+    """Narrow to a window, in its order: one row more than it holds, which says whether more follow.
+
+    The parts of its keys are parameters of their own: after_0, after_1; before_0, before_1.
+    """
+    parts = (("after", window.after, not descending), ("before", window.before, descending))
+    for name, key, beyond in parts:
+        if key is not None:
+            left = tuple_(*keys)
+            right = tuple_(
+                *(
+                    bindparam(f"{name}_{place}", value, of.type)
+                    for place, (value, of) in enumerate(zip(key, keys, strict=True))
+                )
+            )
+            wanted = wanted.where(left > right if beyond else left < right)
+    downward = descending is not window.backward
+    wanted = wanted.order_by(*(key.desc() if downward else key.asc() for key in keys))
+    return wanted.limit(window.size + 1)
+
+
 async def _page(
     connection: AsyncConnection,
     wanted: Select[Any],
@@ -126,14 +149,7 @@ async def _page(
     *,
     descending: bool,
 ) -> _Rows:
-    for key, beyond in ((window.after, not descending), (window.before, descending)):
-        if key is not None:
-            left = tuple_(*keys)
-            right = tuple_(*(literal(v, k.type) for v, k in zip(key, keys, strict=True)))
-            wanted = wanted.where(left > right if beyond else left < right)
-    downward = descending is not window.backward
-    wanted = wanted.order_by(*(key.desc() if downward else key.asc() for key in keys))
-    wanted = wanted.limit(window.size + 1)
+    wanted = keyset(wanted, keys, window, descending=descending)
     rows = list(await connection.execute(wanted))
     if rows:
         head = rows[0].log_head
