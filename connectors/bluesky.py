@@ -147,7 +147,7 @@ class Bluesky(Connector):
         features = (one for facet in post.get("facets") or () for one in facet["features"])
         tags = [*(one["tag"] for one in features if "tag" in one), *(post.get("tags") or ())]
         facts = {
-            "languages": post.get("langs"),
+            "language": next(iter(post.get("langs") or ()), None),
             "hashtags": tags,
             "reply_to": (reply.get("parent") or {}).get("uri"),
             "quotes": (embed.get("record") or {}).get("uri"),

@@ -146,7 +146,7 @@ class Intercom(Connector):
         # A webhook tells them as plain text, the search as HTML.
         subject, body = plain(source.get("subject") or ""), plain(source.get("body") or "")
         title = one.get("title") or subject or next(iter(body.splitlines()), "")
-        facts = {name: source.get(name) for name in ("type", "delivered_as")}
+        facts = {"channel": source.get("type"), "delivered_as": source.get("delivered_as")}
         about = Draft(
             kind=_SOLVED if is_over else _OPENED if is_new else _UPDATED,
             external_id=name,
@@ -213,7 +213,7 @@ def _rating(rating: Record, about: Draft) -> Sequence[Draft]:
         body=rating.get("remark") or None,
         severity=Severity.MEDIUM if score <= 2 else None,
         sentiment=max(-1.0, min(1.0, (score - 3) / 2)),
-        attributes={"score": score},
+        attributes={"score": score, "scale": 5},
         thread=about.thread,
     ).by_content()
     whose = {"title": f"{rated.title}: {about.title}", "account": about.account}

@@ -179,7 +179,7 @@ class Pipedrive(Connector):
                 pipeline=names.pipelines.get(deal.get("pipeline_id")),
                 reason=reason,
                 competitor=(deal.get("custom_fields") or {}).get(self.competitor_field or ""),
-                source=deal.get("channel_id") or deal.get("origin"),
+                channel=deal.get("channel_id") or deal.get("origin"),
                 archived=deal.get("is_archived") or None,
             ),
         )
@@ -197,7 +197,7 @@ class Pipedrive(Connector):
             attributes=_known(
                 amount=value.get("amount"),
                 currency=value.get("currency"),
-                source=lead.get("source_name") or lead.get("origin"),
+                channel=lead.get("source_name") or lead.get("origin"),
                 archived=lead.get("is_archived") or None,
             ),
         )

@@ -171,7 +171,7 @@ class Salesforce(Connector):
                 reason=reason,
                 competitor=competitor,
                 type=record.get("Type"),
-                source=record.get("LeadSource"),
+                channel=record.get("LeadSource"),
             ),
         }
 
@@ -194,7 +194,7 @@ def _draft(
 
 
 def _lead(record: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"status": "Status", "source": "LeadSource", "rating": "Rating", "title": "Title"}
+    names = {"state": "Status", "channel": "LeadSource", "rating": "Rating", "title": "Title"}
     facts = {fact: record.get(name) for fact, name in names.items()}
     who = {"Name": record["Name"], "Email": record.get("Email")}
     company = {"Name": record.get("Company"), "Website": record.get("Website")}

@@ -184,10 +184,10 @@ def _report(report: Record, page: str | None) -> Draft:
     ]
     facts = {
         "page": page or None,
-        "status": status,
+        "state": status,
         "impact": report.get("impact"),
         "components": [one["name"] for one in report.get("components") or ()],
-        "scheduled_until": report.get("scheduled_until"),
+        "ends_at": report.get("scheduled_until"),
     }
     name = f"{'maintenance' if is_planned else 'incident'}/{report['id']}"
     happened = report.get("scheduled_for") if is_planned else is_over and report.get("resolved_at")
@@ -224,5 +224,5 @@ def _component(component: Record, rounds: int) -> Draft:
         title=f"{component['name']}: {status.replace('_', ' ')}",
         severity=_OUTAGE.get(status),
         status=Status.RESOLVED if is_over else Status.OPEN,
-        attributes={"status": status},
+        attributes={"state": status},
     )

@@ -229,7 +229,7 @@ def _rating(rating: Mapping[str, Any], about: Draft) -> Iterator[Draft]:
             "severity": Severity.MEDIUM if score == "bad" else None,
             "status": Status.INFORMATION,
             "sentiment": 1.0 if score == "good" else -1.0,
-            "attributes": {"number": about.attributes["number"], "score": score}
+            "attributes": {"number": about.attributes["number"], "rating": score}
             | ({"reason": rating["reason"]} if rating.get("reason") else {}),
         }
     yield Draft(**(dict(about) | what))

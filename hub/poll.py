@@ -286,5 +286,5 @@ def _news(name: str, standing: Standing, report: Report, at: datetime) -> Draft 
         title=title,
         summary=str(report.error or ""),
         status=Status.OPEN if report.error else Status.RESOLVED,
-        attributes={"source": name},
+        attributes={"source_name": name},
     )

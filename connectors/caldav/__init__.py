@@ -238,8 +238,8 @@ class Calendar(Connector):
         is_off = event.status == "CANCELLED"
         who = event.organizer
         facts = {
-            "starts": event.starts.isoformat(),
-            "ends": event.ends.isoformat(),
+            "starts_at": event.starts.isoformat(),
+            "ends_at": event.ends.isoformat(),
             "all_day": event.all_day,
             "recurs": event.recurs,
             "location": event.location,

@@ -24,7 +24,10 @@ def issue(record: Record) -> Draft | None:
     return _draft(
         record,
         "issue",
-        {name: record.get(name) for name in ("state_reason", "author_association")},
+        {
+            "reason": record.get("state_reason"),
+            "author_association": record.get("author_association"),
+        },
         kind=OPENED if is_new else UPDATED if is_open else SOLVED,
         occurred_at=utc(record["created_at" if is_new else "updated_at"]),
         title=record["title"],
@@ -43,7 +46,7 @@ def release(record: Record) -> Draft:
     return _draft(
         record | {"user": record.get("author")},
         "release",
-        {"tag": record["tag_name"], "prerelease": record.get("prerelease")},
+        {"version": record["tag_name"], "prerelease": record.get("prerelease")},
         kind=RELEASE,
         occurred_at=utc(record.get("published_at") or record["created_at"]),
         title=record.get("name") or record["tag_name"],

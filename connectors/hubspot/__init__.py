@@ -232,14 +232,15 @@ class _Reader:
                 reason=reason.get(kind),
                 competitor=says.get(self.settings.competitor_property),
                 type=says.get("dealtype"),
-                source=says.get("hs_analytics_source"),
+                channel=says.get("hs_analytics_source"),
             ),
         )
 
     def lead(self, record: Mapping[str, Any]) -> Draft:
         says = record["properties"]
         of, by = "hs_associated_company_", "hs_associated_contact_"
-        facts = {name: says.get(f"hs_lead_{name}") for name in ("label", "type", "source")}
+        names = {"label": "label", "type": "type", "channel": "source"}
+        facts = {fact: says.get(f"hs_lead_{name}") for fact, name in names.items()}
         return Draft(
             **self._common(record, "lead"),
             kind="sales.lead.created",

@@ -78,8 +78,9 @@ def draft(event: Event, batch: Batch, rooms: Mapping[str, Named], marker: str) -
     if answered:
         text = _without_quote(text)
     facts = {
-        "room": room_id,
-        "message_type": content.get("msgtype"),
+        "channel": room.name,
+        "channel_id": room_id,
+        "type": content.get("msgtype"),
         "mentions": (content.get("m.mentions") or {}).get("user_ids"),
     }
     return Draft(

@@ -169,7 +169,7 @@ class RequestTracker(Connector):
             author=_person(asking) if asking else None,
             owner=_person(ticket["Owner"]) if ticket["Owner"]["id"] != "Nobody" else None,
             labels=(queue,) if queue else (),
-            attributes={"number": number, "queue": queue, "status": status, "priority": priority},
+            attributes={"number": number, "queue": queue, "state": status, "priority": priority},
             thread=f"ticket/{ticket['id']}",
         )
 

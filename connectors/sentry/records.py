@@ -16,8 +16,9 @@ COMMENT, RELEASE = "content.comment", "product.release"
 _STATUS = {"unresolved": Status.OPEN, "resolved": Status.RESOLVED}
 _SEVERITY = {"fatal": Severity.CRITICAL, "high": Severity.HIGH, "medium": Severity.MEDIUM,
              "low": Severity.LOW, "error": Severity.MEDIUM, "warning": Severity.LOW}  # fmt: skip
-_FACTS = ("shortId", "level", "priority", "substatus", "platform", "firstSeen", "lastSeen",
-          "userCount")  # fmt: skip
+_FACTS = {"number": "shortId", "level": "level", "priority": "priority", "state": "substatus",
+          "platform": "platform", "first_seen_at": "firstSeen", "last_seen_at": "lastSeen",
+          "users": "userCount"}  # fmt: skip
 
 
 def last_seen(record: Record) -> datetime:
@@ -60,7 +61,7 @@ def issue(record: Record, phase: str | None, seen: datetime) -> Draft:
     is_back, is_open = phase in {"regressed", "escalating"}, record["status"] == "unresolved"
     first, last = utc(record["firstSeen"]), utc(record["lastSeen"])
     to = record.get("assignedTo") or {}
-    facts = {name: record.get(name) for name in _FACTS} | {
+    facts = {fact: record.get(name) for fact, name in _FACTS.items()} | {
         "count": int(record.get("count") or 0),  # a string
         "team": to.get("name") if to.get("type") == "team" else None,
     }

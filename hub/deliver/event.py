@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import orjson
 
+from hub.details import schema_path
 from hub.signals import Signal
 
 TYPE = "io.teamsignals.{kind}.v1"
@@ -24,7 +25,7 @@ def cloud_event(
         "subject": signal.id,
         "time": signal.revised_at.isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
-        "dataschema": f"{base}/schemas/{signal.kind}/v1",
+        "dataschema": base + schema_path(signal.kind),
         "sequence": str(seq),
         "data": data,
     }

@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 
 from hub.config import HUB_SOURCE
 from hub.connector import AccountRef, Draft, Page, PersonRef, why
+from hub.details import misfits, schema_path
 from hub.errors import Code
 from hub.graphql.context import Info
 from hub.graphql.enums import Severity
@@ -189,9 +190,21 @@ def _problems(info: Info, given: PublishSignalInput) -> Iterator[InvalidInput]:
             yield invalid(field, f"At most {most} characters")
     if given.url and not given.url.startswith(("https://", "http://")):
         yield invalid("url", "A link begins with https://")
-    if given.attributes is not None and not isinstance(given.attributes, dict):
-        yield invalid("attributes", "The attributes are an object")
+    yield from _attribute_problems(given)
     known = info.context.config.roles
     for name in given.asked_of:
         if name not in known:
             yield invalid("askedOf", f"No role named {name!r}. There are: {', '.join(known)}")
+
+
+def _attribute_problems(given: PublishSignalInput) -> Iterator[InvalidInput]:
+    if given.attributes is None:
+        return
+    if not isinstance(given.attributes, dict):
+        yield InvalidInput(
+            code=Code.INVALID, message="The attributes are an object", field="attributes"
+        )
+        return
+    for name in misfits(given.kind, given.attributes):
+        message = f"That is no {name}: {schema_path(given.kind)} says what one is"
+        yield InvalidInput(code=Code.INVALID, message=message, field=f"attributes.{name}")

@@ -1,7 +1,7 @@
 """The GraphQL types of a signal and what stands beside it, one to one with `hub.signals`."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 from hub import signals
 from hub.access import Condition, holds
 from hub.graphql.context import Info
+from hub.graphql.details import SignalDetails, details_type
 from hub.graphql.enums import (
     ChangeType,
     Classification,
@@ -122,6 +123,12 @@ class Signal(Node):
     attributes: JSON = described(description="What else the source said, by kind.")
     thread: str | None = described(description="The conversation it belongs to.")
     source_name: strawberry.Private[str]
+
+    @strawberry.field(
+        description="The attributes with their types; null where the kind is one of your own."
+    )
+    def details(self) -> SignalDetails | None:
+        return details_type(self.kind, cast("dict[str, Any]", self.attributes))
 
     @strawberry.field(
         description="The configured connector it came through.",

@@ -27,7 +27,7 @@ from hub.runtime import Runtime, beside, open_runtime
 from hub.settings import Settings
 from hub.store import log
 from hub.store.log import Change
-from hub.web import health, inbox, metrics
+from hub.web import health, inbox, metrics, schemas
 from hub.web.auth import Doorkeeper, session_signer
 from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
 from hub.web.requests import Requests, broken
@@ -133,6 +133,7 @@ def _doors() -> list[BaseRoute]:
         Route("/graphql", _Later("graphql")),
         WebSocketRoute("/graphql", _Later("graphql")),
         Route("/session", _session, methods=["GET", "POST", "DELETE"]),
+        *schemas.ROUTES,
         Route("/push/{source}", inbox.push, methods=list(inbox.METHODS)),
     ]
 

@@ -54,7 +54,7 @@ async def test_a_mention_tells_who_says_what_and_where() -> None:
     assert (draft.labels, draft.thread) == (("dashboards",), "at://root")
     assert draft.classification is Classification.PUBLIC
     assert draft.attributes == {
-        "languages": ["en"],
+        "language": "en",
         "hashtags": ["dashboards"],
         "reply_to": "at://parent",
         "quotes": "at://quoted",

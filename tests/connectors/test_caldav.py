@@ -62,8 +62,8 @@ async def test_an_event() -> None:
     assert draft.labels == ("Board", "Numbers")
     assert (draft.status, draft.classification) == (Status.INFORMATION, Classification.INTERNAL)
     assert draft.attributes == {
-        "starts": at(2).isoformat(),
-        "ends": at(2, 10).isoformat(),
+        "starts_at": at(2).isoformat(),
+        "ends_at": at(2, 10).isoformat(),
         "location": "Room 4",
         "attendees": ["joe@acme.example", "ann@hub.example"],
     }
@@ -132,8 +132,8 @@ async def test_occurrences_of_a_series() -> None:
     ]
     (later,) = (draft for draft in current.values() if draft.title != "Weekly")
     assert later.thread == "event/s"
-    spoken = datetime.fromisoformat(str(later.attributes["ends"])) - datetime.fromisoformat(
-        str(later.attributes["starts"])
+    spoken = datetime.fromisoformat(str(later.attributes["ends_at"])) - datetime.fromisoformat(
+        str(later.attributes["starts_at"])
     )
     assert spoken == timedelta(hours=2)
     assert later.attributes["recurs"] is True
@@ -146,7 +146,7 @@ async def test_an_hour_is_that_of_the_clock_on_the_wall() -> None:
         "RRULE:FREQ=DAILY"
     )
     current = await read({"ics": ics}, ahead="300d")
-    hours = {str(draft.attributes["starts"])[11:16] for draft in current.values()}
+    hours = {str(draft.attributes["starts_at"])[11:16] for draft in current.values()}
     assert hours == {"07:00", "08:00"}
 
 
@@ -155,8 +155,8 @@ async def test_whole_days_begin_where_the_calendar_is() -> None:
     ics = f"UID:1\nDTSTART;VALUE=DATE:{day}\nSUMMARY:Closed"
     (draft,) = (await read({"ics": ics}, timezone="Asia/Tokyo")).values()
     assert draft.attributes["all_day"] is True
-    assert draft.attributes["starts"] == (at(3, 0) - timedelta(hours=9)).isoformat()
-    assert draft.attributes["ends"] == (at(4, 0) - timedelta(hours=9)).isoformat()
+    assert draft.attributes["starts_at"] == (at(3, 0) - timedelta(hours=9)).isoformat()
+    assert draft.attributes["ends_at"] == (at(4, 0) - timedelta(hours=9)).isoformat()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ async def test_a_change_a_cancellation_and_a_return() -> None:
         assert await source.fresh() == []
         twin.emit({"file": "1.ics", "ics": ics.replace(stamp(3), stamp(4))})
         (draft,) = await source.fresh()
-        assert draft.attributes["starts"] == at(4).isoformat()
+        assert draft.attributes["starts_at"] == at(4).isoformat()
         twin.emit({"file": "1.ics", "ics": f"{ics}\nSTATUS:CANCELLED"})
         (draft,) = await source.fresh()
         assert (draft.title, draft.status) == ("Cancelled: Review", Status.RESOLVED)

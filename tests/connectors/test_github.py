@@ -60,7 +60,7 @@ async def test_an_issue_is_one_signal_from_its_opening_to_its_end() -> None:
     assert opened.author == PersonRef(name="robin-weber", handle="robin-weber")
     assert opened.labels == (REPOSITORY, "bug")
     assert opened.thread == updated.thread == comment.thread == f"{REPOSITORY}#7"
-    assert solved.attributes["state_reason"] == "completed"
+    assert solved.attributes["reason"] == "completed"
     assert (comment.kind, comment.body) == ("content.comment", "Looking")
     assert comment.title == f"Comment on {REPOSITORY}#7"
 
@@ -94,7 +94,7 @@ async def test_a_release_is_told_when_it_is_published_changed_and_withdrawn() ->
     assert (published.kind, published.title) == ("product.release", "Shop 1.1")
     assert published.attributes == {
         "repository": REPOSITORY,
-        "tag": "v1.1.0",
+        "version": "v1.1.0",
         "prerelease": True,
     }
     assert published.author == PersonRef(name="octavia", handle="octavia")

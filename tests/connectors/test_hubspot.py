@@ -35,7 +35,7 @@ async def test_a_deal_that_is_won_tells_how_much_for_whom_by_whom_and_why() -> N
     assert draft.account == AccountRef(**ACME)
     assert draft.owner == PersonRef(name="Ada", email="a@b.c")
     assert draft.url == "https://app.hubspot.example/contacts/1/record/deals/9"
-    where = {"stage": "Closed Won", "pipeline": "Sales Pipeline", "source": "ORGANIC_SEARCH"}
+    where = {"stage": "Closed Won", "pipeline": "Sales Pipeline", "channel": "ORGANIC_SEARCH"}
     what = {"amount": 12500.5, "currency": "USD", "type": "newbusiness"}
     assert draft.attributes == where | what | {"reason": "Support", "competitor": "Servo"}
 
@@ -101,7 +101,7 @@ async def test_a_lead_tells_who_and_where_from() -> None:
     assert draft.occurred_at == datetime.fromisoformat(NINE)
     assert draft.author == PersonRef(name="Jo Park", email="jo@acme-robotics.example")
     assert draft.account == AccountRef(**ACME)
-    assert draft.attributes == {"label": "HOT", "source": "WEBINAR"}
+    assert draft.attributes == {"label": "HOT", "channel": "WEBINAR"}
 
 
 async def test_nulls_unknown_fields_and_a_stage_that_nobody_lists_are_no_trouble() -> None:

@@ -90,7 +90,7 @@ async def test_a_rating_is_a_signal_of_its_own_and_changes_with_the_answer() -> 
     assert rated == [bad, good]
     assert (bad.title, bad.body) == ("Rated 1 of 5: No report", "Slow")
     assert (bad.sentiment, bad.severity) == (-1.0, Severity.MEDIUM)
-    assert (good.sentiment, good.severity, good.attributes) == (1.0, None, {"score": 5})
+    assert (good.sentiment, good.severity, good.attributes) == (1.0, None, {"score": 5, "scale": 5})
     assert good.thread == "conversation/5151"
 
 

@@ -38,8 +38,9 @@ async def test_a_message_tells_who_said_it_where() -> None:
     assert draft.url == "https://matrix.to/#/%211%3Amatrix.example/%245?via=matrix.example"
     assert draft.labels == ("Sales wins",)
     assert draft.attributes == {
-        "room": "!1:matrix.example",
-        "message_type": "m.text",
+        "channel": "Sales wins",
+        "channel_id": "!1:matrix.example",
+        "type": "m.text",
         "mentions": ["@joe:matrix.example"],
     }
 

@@ -72,7 +72,7 @@ async def test_a_deal_moves_by_its_stage_and_says_why_it_was_lost() -> None:
         "pipeline": "Sales",
         "reason": "Too dear",
         "competitor": "Globex",
-        "source": "ManuallyCreated",
+        "channel": "ManuallyCreated",
     }
     assert "reason" not in won.attributes
 
@@ -106,7 +106,7 @@ async def test_a_lead_tells_who_comes_from_where() -> None:
     assert lead.external_id == "lead/00000000-0000-0000-0000-000000000002"
     assert lead.account == AccountRef(name="Cobalt Insurance")
     assert lead.author == PersonRef(name="Robin 3", email="robin@cobalt-insurance.example")
-    assert lead.attributes == {"amount": 999, "currency": "EUR", "source": "Web forms"}
+    assert lead.attributes == {"amount": 999, "currency": "EUR", "channel": "Web forms"}
     lead_there = {"object": "lead", "number": 2, "at": NINE}
     assert await read(lead_there, leads=False) == {}
 

@@ -50,7 +50,7 @@ async def test_a_new_ticket_tells_who_asks_for_which_customer() -> None:
     assert draft.url is not None
     assert draft.url.endswith("/Ticket/Display.html?id=1")
     assert "REST" not in draft.url
-    assert draft.attributes == {"number": 1, "queue": "General", "status": "new", "priority": 20}
+    assert draft.attributes == {"number": 1, "queue": "General", "state": "new", "priority": 20}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ async def test_every_change_that_people_see_is_a_revision_as_it_was_then() -> No
         ("support.escalation", "Slow since Monday", "Requestor changed"),
         ("support.ticket.solved", "Slow since Monday", "Status: open → resolved"),
     ]
-    assert [draft.attributes["status"] for draft in seen] == ["new"] * 2 + ["open"] * 5 + [
+    assert [draft.attributes["state"] for draft in seen] == ["new"] * 2 + ["open"] * 5 + [
         "resolved"
     ]
     assert {draft.body for draft in seen} == {"Very slow."}

@@ -67,7 +67,7 @@ async def test_a_deal_moves_by_its_stage_and_says_why_it_ended() -> None:
         "reason": "Too dear",
         "competitor": "Globex",
         "type": "New Customer",
-        "source": "Web",
+        "channel": "Web",
     }
 
 
@@ -77,7 +77,7 @@ async def test_a_lead_tells_who_comes_from_where() -> None:
     assert (lead.kind, lead.title) == ("sales.lead.created", "New lead: Robin Weber")
     assert lead.account == AccountRef(name="Borealis Foods", domain="borealis-foods.example")
     assert lead.author == PersonRef(name="Robin Weber", email="robin@lead.example")
-    assert lead.attributes["source"] == "Web"
+    assert lead.attributes["channel"] == "Web"
     assert lead.attributes["converted"] is True
 
 

@@ -45,7 +45,7 @@ async def test_an_incident_is_one_signal_from_the_first_report_to_the_postmortem
     assert first.url == "https://stspg.example/i1"
     assert first.attributes == {
         "page": "Acme",
-        "status": "investigating",
+        "state": "investigating",
         "impact": "major",
         "components": ["Checkout"],
     }

@@ -131,7 +131,7 @@ async def test_a_rating_is_a_signal_of_its_own_once_for_each_answer() -> None:
     assert kept == [bad, good]
     assert (bad.kind, bad.title, bad.body) == ("support.csat", "Rated bad: No report", "Too slow")
     assert (bad.severity, bad.sentiment) == (Severity.MEDIUM, -1.0)
-    assert bad.attributes == {"number": 5, "score": "bad"}
+    assert bad.attributes == {"number": 5, "rating": "bad"}
     assert (good.severity, good.sentiment, good.body) == (None, 1.0, None)
     assert source.current["ticket/5/csat"] == good
 

@@ -57,6 +57,7 @@ async def test_people_publish_and_change_what_they_published(hub: Running) -> No
         ({"body": "x" * 100_001}, "body"),
         ({"url": "javascript:alert(1)"}, "url"),
         ({"attributes": [1]}, "attributes"),
+        ({"kind": "goal.sales", "attributes": {"target": "much"}}, "attributes.target"),
         ({"askedOf": ["nobody"]}, "askedOf"),
     ],
 )
@@ -117,3 +118,49 @@ async def test_a_secret_signal_names_no_account_for_others(hub: Running) -> None
     account = AccountRef(name="Initech", domain="initech.example")
     await put(hub, restricted, release(953, 1, account=account))
     assert CANARY not in json.dumps(await hub.reply(EVERYTHING, role="support", of="support"))
+
+
+DETAILS = """
+query Details($id: ID!) {
+  signal(id: $id) {
+    attributes
+    details {
+      __typename
+      ... on Goal { name target value reached dueAt }
+      ... on Need { askedOf dueAt }
+      ... on Deal { amount channel }
+    }
+  }
+}
+"""
+
+
+async def test_details_are_the_attributes_with_types(hub: Running) -> None:
+    said = {"target": "1200.5", "due_at": "2026-12-31T00:00:00+01:00", "own": {"x": [1]}}
+    given = {"kind": "goal.sales", "title": "A goal", "attributes": said}
+    published = (await hub.ask(PUBLISH, input=given))["publishSignal"]["signal"]
+    shown = (await hub.ask(DETAILS, id=published["id"]))["signal"]
+    assert shown["attributes"] == said
+    assert shown["details"] == {
+        "__typename": "Goal",
+        "name": None,
+        "target": 1200.5,
+        "value": None,
+        "reached": None,
+        "dueAt": "2026-12-30T23:00:00+00:00",
+    }
+
+
+async def test_what_a_source_gave_in_another_form_fails_no_query(hub: Running) -> None:
+    said = {"amount": {"value": 1}, "source": "fair"}
+    odd = draft(5000, kind="sales.deal.won", attributes=said)
+    custom = draft(5001, kind="acme.custom.thing", attributes={"amount": 1})
+    runtime = hub.app.state.runtime
+    page = Page([odd, custom], {})
+    done = await ingest(runtime.store, Reading("hub"), page, runtime.snapshot.plan)
+    shown = [(await hub.ask(DETAILS, id=one.id))["signal"] for one in done.signals]
+    assert {"__typename": "Deal", "amount": None, "channel": "fair"} in [
+        one["details"] for one in shown
+    ]
+    assert None in [one["details"] for one in shown]
+    assert said in [one["attributes"] for one in shown]

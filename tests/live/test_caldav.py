@@ -90,7 +90,7 @@ async def test_meetings_pitches_and_their_changes(calendar: Calendar, tmp_path: 
 
         calendar.put("review", event("review", r"Review\, longer", 4, agenda))
         shown = await hub.shows("event/review", title="Review, longer")
-        assert shown["attributes"]["starts"].startswith(
+        assert shown["attributes"]["starts_at"].startswith(
             (datetime.now(UTC) + timedelta(days=4)).date().isoformat()
         )
         calendar.put("review", event("review", r"Review\, longer", 4, "STATUS:CANCELLED"))
