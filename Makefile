@@ -22,7 +22,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema docs lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long)" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long or conformance)" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format
@@ -73,7 +73,7 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench certify crash faults live deploy-check browser long
+.PHONY: bench certify crash faults live deploy-check browser long conformance
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
@@ -99,6 +99,9 @@ browser: $(READY) ## The dashboard in Debian's chromium
 
 long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
+
+conformance: $(READY) ## By the composers of others (needs node and npm)
+	@$(BIN)/pytest -m conformance $(ARGS)
 
 ##@ Help
 .PHONY: help

@@ -13,7 +13,7 @@ from hub.store.identities import named
 
 async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
     """Find things by id, in the order asked. What may not be seen is not there."""
-    visible = info.context.visible
+    _ = info.context.viewer
     if len(ids) > LARGEST_PAGE:
         raise Refused(
             Code.PAGE_TOO_LARGE,
@@ -33,10 +33,19 @@ async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
         for role in info.context.config.roles.values()
         if who.is_admin or role.name in who.roles
     }
-    rest = [id_ for id_ in ids if id_ not in found and "\0" not in id_]
-    if rest:
-        async with info.context.runtime.store.read() as connection:
-            accounts, people = await named(connection, rest, visible)
-        found |= {id_: Account(id=strawberry.ID(id_), name=name) for id_, name in accounts.items()}
-        found |= {id_: Person(id=strawberry.ID(id_), name=name) for id_, name in people.items()}
+    accounts, people = await find_named(info, [id_ for id_ in ids if id_ not in found])
+    found |= {**accounts, **people}
     return [found.get(id_) for id_ in ids]
+
+
+async def find_named(info: Info, ids: list[str]) -> tuple[dict[str, Account], dict[str, Person]]:
+    """Find accounts and people by id, as far as a signal that the viewer may see names them."""
+    known = [id_ for id_ in ids if "\0" not in id_]  # which PostgreSQL refuses to compare with
+    if not known:
+        return {}, {}
+    async with info.context.runtime.store.read() as connection:
+        accounts, people = await named(connection, known, info.context.visible)
+    return (
+        {id_: Account(id=strawberry.ID(id_), name=name) for id_, name in accounts.items()},
+        {id_: Person(id=strawberry.ID(id_), name=name) for id_, name in people.items()},
+    )

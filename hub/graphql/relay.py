@@ -41,7 +41,7 @@ class Node:
     id: strawberry.ID = strawberry.field(description="Unique among everything the hub knows.")
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.federation.type(shareable=True, description="Where a page stands in its list.")
 class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether more follow.")
     has_previous_page: bool = strawberry.field(description="Whether more precede.")

@@ -16,14 +16,14 @@ from hub.graphql.context import Context
 from hub.graphql.documents import Document, Documents
 from hub.graphql.errors import Presented, counted, present
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
+from hub.graphql.federation import ANY, VERSION, SubgraphQuery
 from hub.graphql.mutations import Mutation
-from hub.graphql.queries import Query
 from hub.graphql.roles import Role
 from hub.graphql.subscriptions import Subscription
 from hub.graphql.types import Account, Person
 
 
-class Schema(strawberry.Schema):
+class Schema(strawberry.federation.Schema):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.documents = Documents(self._schema)
@@ -100,13 +100,15 @@ class Read(SchemaExtension):
 
 def make_schema() -> Schema:
     return Schema(
-        query=Query,
+        query=SubgraphQuery,
         mutation=Mutation,
         subscription=Subscription,
         types=[Account, Person, Role],
         config=StrawberryConfig(auto_camel_case=True),
         extensions=[Presented, Read],
         execution_context_class=ProjectingExecutor,
+        scalar_overrides=ANY,
+        federation_version=VERSION,
     )
 
 

@@ -42,12 +42,14 @@ from hub.store.signals import revisions
 described = strawberry.field
 
 
-@strawberry.type(description="A customer or prospect, one across all sources.")
+@strawberry.federation.type(
+    keys=["id"], description="A customer or prospect, one across all sources."
+)
 class Account(Node):
     name: str = described(description="Its name, as first heard.")
 
 
-@strawberry.type(description="A human that a source named.")
+@strawberry.federation.type(keys=["id"], description="A human that a source named.")
 class Person(Node):
     name: str = described(description="The name.")
 
@@ -97,7 +99,9 @@ class ChangeConnection:
     page_info: PageInfo = described(description="Where the page stands.")
 
 
-@strawberry.type(description="One fact that the hub keeps, in its current revision.")
+@strawberry.federation.type(
+    keys=["id"], description="One fact that the hub keeps, in its current revision."
+)
 class Signal(Node):
     kind: str = described(description="What happened: `sales.deal.won`.")
     family: Family = described(description="The group of its kind.")

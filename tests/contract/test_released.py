@@ -71,7 +71,9 @@ def git(root: Path, *words: str) -> str | None:
 
 
 def schema_breaks(old: str, new: str) -> dict[str, str]:
-    changes = find_breaking_changes(build_schema(old), build_schema(new))
+    changes = find_breaking_changes(
+        *(build_schema(one, assume_valid_sdl=True) for one in (old, new))
+    )
     return {f"schema {coordinate(one.description)}": one.description for one in changes}
 
 
