@@ -126,6 +126,11 @@ operation_seconds = _seconds(
     "type",
     buckets=_BRIEF,
 )
+answers = _counter(
+    "hub_graphql_answers_total",
+    "Answers to queries that may be kept; from: kept, made.",
+    "from",
+)
 store_failures = _counter(
     "hub_database_failures_total", "Times that the database could not be used."
 )

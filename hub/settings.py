@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     proxy: Annotated[str | None, Field(repr=False)] = None
     """The only proxy the hub uses; HTTP_PROXY and its like are ignored."""
     ca_file: Path | None = None
+    response_cache: Annotated[int, Field(ge=0)] = 16
+    """MiB of answers to queries that are given again while no data have changed; 0: none."""
     metrics_token: Annotated[SecretStr | None, Field(min_length=16)] = None
     """Who sends it as a bearer token may read /metrics; unset, nobody may."""
 

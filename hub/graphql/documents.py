@@ -21,7 +21,7 @@ MOST_DOCUMENTS = 1024
 MOST_LETTERS = 4 * 1024 * 1024  # of all texts together; their trees weigh some twenty times that
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Document:
     """What was read of a text. `node` is None where it is no GraphQL.
 

@@ -40,11 +40,9 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-Projection: TypeAlias = Callable[[Any], Any]
+from hub.graphql.metadata import KNOWN
 
-KNOWN = "known"
-"""In a field's metadata: what of its object the parent tells without resolving it, by the names
-of the object's own attributes. So `source { name }` of a signal costs no look at the sources."""
+Projection: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from hub.graphql.feed import (
 )
 from hub.graphql.filters import FilterBy
 from hub.graphql.log import read_changes
+from hub.graphql.metadata import KEPT
 from hub.graphql.nodes import find_nodes
 from hub.graphql.relay import (
     PAGE,
@@ -70,20 +71,30 @@ class Query:
             is_admin=who.is_admin,
         )
 
-    @strawberry.field(description="Find anything again by its id; null where it is not, for you.")
+    @strawberry.field(
+        description="Find anything again by its id; null where it is not, for you.",
+        metadata={KEPT: True},
+    )
     async def node(self, info: Info, id: IdOf) -> Node | None:  # noqa: A002
         return (await find_nodes(info, [str(id)]))[0]
 
-    @strawberry.field(description="Find many by id, in the order asked; 100 at most.")
+    @strawberry.field(
+        description="Find many by id, in the order asked; 100 at most.", metadata={KEPT: True}
+    )
     async def nodes(self, info: Info, ids: IdsOf) -> list[Node | None]:
         return await find_nodes(info, [str(id_) for id_ in ids])
 
-    @strawberry.field(description="One signal; null where it is not, for you.")
+    @strawberry.field(
+        description="One signal; null where it is not, for you.", metadata={KEPT: True}
+    )
     async def signal(self, info: Info, id: IdOf) -> Signal | None:  # noqa: A002
         found = await info.context.loaders.signal.load(str(id))
         return signal_type(found) if found else None
 
-    @strawberry.field(description="The signals you may see.")
+    @strawberry.field(
+        description="The signals you may see.",
+        metadata={KEPT: True},
+    )
     async def signals(
         self,
         info: Info,
@@ -99,7 +110,9 @@ class Query:
         condition = all_of(visible, wanted) if wanted else visible
         return await read_signals(info, condition, order_by, Part(first, after, last, before))
 
-    @strawberry.field(description="What a role should hear: the best of each day first.")
+    @strawberry.field(
+        description="What a role should hear: the best of each day first.", metadata={KEPT: True}
+    )
     async def feed(
         self,
         info: Info,
@@ -114,7 +127,8 @@ class Query:
 
     @strawberry.field(
         description="The log of changes, oldest first, for tools that keep a copy. Changes of "
-        "signals that you may not see are left out."
+        "signals that you may not see are left out.",
+        metadata={KEPT: True},
     )
     async def changes(
         self, info: Info, after: After = None, first: First = None
@@ -145,7 +159,8 @@ class Query:
         return role_type(role) if role and (who.is_admin or name in who.roles) else None
 
     @strawberry.field(
-        description="Why each of your roles did or did not get a signal; all roles for admins."
+        description="Why each of your roles did or did not get a signal; all roles for admins.",
+        metadata={KEPT: True},
     )
     async def decisions(self, info: Info, signal: SignalId) -> list[Decision]:
         who = info.context.viewer

@@ -8,6 +8,7 @@ from hub.config import HUB_SOURCE
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import State
+from hub.graphql.metadata import VOLATILE
 from hub.graphql.relay import PAGE, After, First, Node, window
 from hub.signals import now
 from hub.store.quarantine import quarantined
@@ -50,7 +51,8 @@ class Source(Node):
     )
 
     @strawberry.field(
-        description="Seconds since it was last read to the end; null before the first time."
+        description="Seconds since it was last read to the end; null before the first time.",
+        metadata={VOLATILE: True},
     )
     def lag_seconds(self) -> float | None:
         if self.last_success_at is None:

@@ -20,7 +20,7 @@ from hub.graphql.enums import (
     Severity,
     Status,
 )
-from hub.graphql.projection import KNOWN
+from hub.graphql.metadata import KNOWN
 from hub.graphql.relay import (
     After,
     Before,

@@ -1,7 +1,7 @@
 """Opens the database: one engine for writing, one for reading, on SQLite or PostgreSQL."""
 
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -56,6 +56,10 @@ class Store:
             return found
         async with self.read() as connection:
             return (await connection.exec_driver_sql(sql, tuple(values))).all()
+
+    async def version(self) -> Hashable | None:
+        """Name the data as they are now; None where it cannot be said. See `hub.store.reads`."""
+        return await self._short.version() if self._short is not None else None
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncConnection]:

@@ -11,7 +11,7 @@ Whatever goes wrong here, the ordinary way is gone again: it knows the errors.
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Protocol
@@ -28,6 +28,8 @@ _STEPS = 2000  # of SQLite's machine between two looks at the clock: some tens o
 # What SQLAlchemy takes out of a URL for itself.
 _NOT_ASYNCPGS = ("prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback")
 
+# A server that takes over may count the same transactions anew: it began at another time.
+_SNAPSHOT = "SELECT pg_current_snapshot()::text, pg_postmaster_start_time()"
 # A connection that was cut while nobody used it fails in any of these ways.
 _AWAY = (
     asyncpg.PostgresError,
@@ -41,6 +43,12 @@ _AWAY = (
 class Reads(Protocol):
     async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
         """Give the rows; None when the ordinary way must be gone."""
+
+    async def version(self) -> Hashable | None:
+        """Name the data as they are now: another name after every commit, whoever made it.
+
+        None where it cannot be said.
+        """
 
     async def close(self) -> None: ...
 
@@ -79,6 +87,11 @@ class OnTheLoop:
                 self._slow[sql] = began + SLOW_FOR
             return None
 
+    async def version(self) -> Hashable | None:
+        # Changes with every commit over any other connection, and this one never writes.
+        found = await self.rows("PRAGMA data_version", ())
+        return None if found is None else (id(self._connection), found[0][0])
+
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, isolation_level=None, timeout=0)
         for pragma in self.pragmas:
@@ -100,6 +113,8 @@ class OverPool:
 
     url: URL
     _pool: Any = None
+    _now: asyncio.Future[Hashable | None] | None = None
+    _next: asyncio.Future[Hashable | None] | None = None
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
@@ -110,6 +125,23 @@ class OverPool:
         except _AWAY:
             return None
         return found
+
+    async def version(self) -> Hashable | None:
+        """Ask for the newest snapshot: two that are equal see the same transactions.
+
+        Whoever comes while it is asked for waits for the next, since his may have to see more;
+        those who wait together ask once.
+        """
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._asked(self._now))  # noqa: TID251 - awaited
+        return await asyncio.shield(self._next)
+
+    async def _asked(self, before: asyncio.Future[Hashable | None] | None) -> Hashable | None:
+        if before is not None and not before.done():
+            await asyncio.wait({before})
+        self._now, self._next = self._next, None
+        found = await self.rows(_SNAPSHOT, ())
+        return None if found is None else tuple(found[0])
 
     async def _open(self) -> None:
         async with self._opening:

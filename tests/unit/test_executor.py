@@ -24,7 +24,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
-from hub.graphql.projection import KNOWN
+from hub.graphql.metadata import KNOWN
 
 
 class Colour(Enum):

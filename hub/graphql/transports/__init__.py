@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from hub.graphql.answers import Answers
 from hub.graphql.context import Context, Identify
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import answer
@@ -31,12 +32,17 @@ class GraphQL:
     doorkeeper: Doorkeeper
     origins: Collection[str] = ()
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    answers: Answers = field(init=False)
+
+    def __post_init__(self) -> None:
+        most = self.runtime.settings.response_cache * 1024 * 1024
+        object.__setattr__(self, "answers", Answers(self.schema.documents.schema, most))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
             await Socket(self.schema, self.context, self.origins).serve(scope, receive, send)
         else:
-            await answer(self.schema, self.context, self.ending, scope, receive, send)
+            await answer(self.schema, self.answers, self.context, self.ending, scope, receive, send)
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

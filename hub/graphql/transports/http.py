@@ -14,9 +14,10 @@ from strawberry.types.graphql import OperationType
 
 from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
+from hub.graphql.answers import Answers
 from hub.graphql.context import Context
 from hub.graphql.documents import Document
-from hub.graphql.errors import present
+from hub.graphql.errors import counted, present
 from hub.graphql.schema import Schema
 from hub.graphql.transports.requests import Asked, read_body, read_query_string
 
@@ -32,6 +33,7 @@ MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
 
 async def answer(
     schema: Schema,
+    answers: Answers,
     make_context: MakeContext,
     ending: asyncio.Event,
     scope: Scope,
@@ -40,14 +42,18 @@ async def answer(
 ) -> None:
     """Answer one request. A stream ends when `ending` is set, and its client comes again."""
     request = Request(scope, receive)
-    response = await _answer(schema, make_context, ending, request)
+    response = await _answer(schema, answers, make_context, ending, request)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept, Cookie, Authorization"
     await response(scope, receive, send)
 
 
 async def _answer(
-    schema: Schema, make_context: MakeContext, ending: asyncio.Event, request: Request
+    schema: Schema,
+    answers: Answers,
+    make_context: MakeContext,
+    ending: asyncio.Event,
+    request: Request,
 ) -> Response:
     media = acceptable(request.headers.get("accept", "*/*"))
     try:
@@ -82,7 +88,7 @@ async def _answer(
         operation_name=(asked.operation_name or "")[:100] or None,
     )
     with traced:
-        return await _once(schema, document, asked, context, kind)
+        return await _again(schema, answers, document, asked, context, kind)
 
 
 def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> Response:
@@ -99,9 +105,28 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> 
             return _json({"errors": [_formatted(error)]}, kind, status)
 
 
+async def _again(
+    schema: Schema, answers: Answers, document: Document, asked: Asked, context: Context, kind: str
+) -> Response:
+    """Give the answer that was given before, where it is still the answer; else make it."""
+    question = answers.question(document, asked.operation_name, asked.variables, context)
+    version = await context.runtime.store.version() if question is not None else None
+    config = context.config
+    if question is None or version is None:
+        return (await _once(schema, document, asked, context, kind))[0]
+    if (body := answers.get(question, version, config)) is not None:
+        counted("query", (), 0.0)
+        return _written(body, kind, 200)
+    response, whole = await _once(schema, document, asked, context, kind)
+    if whole:
+        answers.keep(question, version, config, bytes(response.body))
+    return response
+
+
 async def _once(
     schema: Schema, document: Document, asked: Asked, context: Context, kind: str
-) -> Response:
+) -> tuple[Response, bool]:
+    """Execute; give the answer, and whether it is whole: without errors."""
     result = await schema.run(document, context, asked.variables, asked.operation_name)
     body: dict[str, Any] = {}
     if result.errors:
@@ -110,7 +135,8 @@ async def _once(
     if executed:
         body["data"] = result.data
     # The older media type answers 200 to anything well-formed; the newer says what went wrong.
-    return _json(body, kind, 200 if executed or kind == JSON else 400)
+    status = 200 if executed or kind == JSON else 400
+    return _json(body, kind, status), executed and not result.errors
 
 
 async def _events(
@@ -226,8 +252,14 @@ def _formatted(error: Exception) -> Any:
 def _json(
     body: dict[str, Any], kind: str, status: int, headers: dict[str, str] | None = None
 ) -> Response:
+    return _written(orjson.dumps(body), kind, status, headers)
+
+
+def _written(
+    body: bytes, kind: str, status: int, headers: dict[str, str] | None = None
+) -> Response:
     return Response(
-        orjson.dumps(body),
+        body,
         status_code=status,
         headers={"Content-Type": f"{kind}; charset=utf-8", **(headers or {})},
     )
