@@ -128,8 +128,8 @@ operation_seconds = _seconds(
 )
 answers = _counter(
     "hub_graphql_answers_total",
-    "Answers to queries that may be kept; from: kept, made.",
-    "from",
+    "Answers to queries that may be kept; outcome: kept, made.",
+    "outcome",
 )
 store_failures = _counter(
     "hub_database_failures_total", "Times that the database could not be used."
