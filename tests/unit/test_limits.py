@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import pairwise
 from operator import add
-from string import digits as DIGITS  # noqa: N812 - a constant
+from string import digits
 
 import pytest
 from hypothesis import given
@@ -116,12 +116,12 @@ names = st.sampled_from(
 )  # fmt: skip
 # The same texts as by regular expressions, which are slow to begin with under load.
 FIELDS = ("", "limit=", "remaining=", "reset=", "api-usage=")
-parts = st.text(DIGITS, min_size=1, max_size=12).map(".{}".format)
+parts = st.text(digits, min_size=1, max_size=12).map(".{}".format)
 values = st.one_of(
     st.text(max_size=40),
-    st.builds(add, st.text(DIGITS, min_size=1, max_size=20), st.just("") | parts),
+    st.builds(add, st.text(digits, min_size=1, max_size=20), st.just("") | parts),
     st.datetimes().map(datetime.isoformat),
-    st.builds(add, st.sampled_from(FIELDS), st.text(f"{DIGITS}/", min_size=1, max_size=30)),
+    st.builds(add, st.sampled_from(FIELDS), st.text(f"{digits}/", min_size=1, max_size=30)),
 )
 
 
