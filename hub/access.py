@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from hub.kinds import matches_kind
@@ -62,6 +62,14 @@ class HasLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class Says:
+    """It has all that is searched for; what only its body says counts where `bodies` holds."""
+
+    query: str
+    bodies: "Condition" = field(default_factory=Always)
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     of: "Condition"
 
@@ -77,7 +85,7 @@ class AnyOf:
 
 
 Condition: TypeAlias = (
-    Always | Never | In | AtMost | AtLeast | Since | Before | HasLabel | Not | AllOf | AnyOf
+    Always | Never | In | AtMost | AtLeast | Since | Before | HasLabel | Says | Not | AllOf | AnyOf
 )
 
 
@@ -120,7 +128,7 @@ def may_see(viewer: Viewer, rules: Mapping[str, Sees]) -> Condition:
     return any_of(*parts)
 
 
-def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911 - a line a node
+def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911, PLR0912 - a line a node
     """Judge a signal's facts in memory."""
     match condition:
         case Always():
@@ -141,6 +149,8 @@ def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911 - 
             return facts.occurred_at < at
         case HasLabel(values):
             return facts.labels is None or not values.isdisjoint(facts.labels)
+        case Says():
+            return True  # facts have no words: whoever may have been shown it is told
         case Not(of):
             return not holds(of, facts)
         case AllOf(of):
@@ -161,6 +171,19 @@ def any_of(*parts: Condition) -> Condition:
     if any(isinstance(part, Always) for part in useful):
         return Always()
     return AnyOf(useful) if len(useful) > 1 else useful[0] if useful else Never()
+
+
+def asks_for_words(condition: Condition) -> bool:
+    """Tell whether it takes the text of a signal to judge by it, which its facts do not have."""
+    match condition:
+        case Says():
+            return True
+        case Not(of):
+            return asks_for_words(of)
+        case AllOf(of) | AnyOf(of):
+            return any(map(asks_for_words, of))
+        case _:
+            return False
 
 
 def _named(field: Field, values: Iterable[str]) -> Condition:

@@ -14,7 +14,7 @@ from hub.connector import PersonRef
 from hub.ingest.enrich import FORGOTTEN_TITLE, person_keys
 from hub.route import Router, facts_of
 from hub.signals import ChangeType, Signal
-from hub.store import Connection, Store, log
+from hub.store import Connection, Store, log, search
 from hub.store.clock import clock
 from hub.store.forgotten import remember_to_forget, who_came_back
 from hub.store.people import (
@@ -202,6 +202,7 @@ class Forgetting:
         ids = [after.id for _, after in pairs]
         scores, sent = await scores_of(connection, ids), await outcomes_of(connection, ids)
         first = await log.take_numbers(connection, len(pairs))
+        await search.owe(connection)
         await save(connection, [], [replace(after, updated_at=at) for _, after in pairs])
         judged = {
             after.id: [

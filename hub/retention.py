@@ -39,6 +39,7 @@ from hub.store.erase import (
     still_old,
     strangers,
 )
+from hub.store.indexing import index_again
 from hub.store.relevance import scores_of
 from hub.store.tokens import remove_old_tokens
 from hub.store.turns import alone
@@ -171,6 +172,7 @@ class Retention:
             remove_some = partial(remove, before=before, limit=BATCH)
             while done := await self._batch(lease, remove_some):
                 setattr(removed, name, getattr(removed, name) + done)
+        await index_again(self.store)  # what a version before this one stored beside it
         await self.store.forget_pages()
 
     async def _remove_strangers(self, lease: ChoreLease, owners: Owners, removed: Removed) -> None:

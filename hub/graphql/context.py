@@ -6,13 +6,14 @@ from typing import TypeAlias
 
 from strawberry.types import Info as StrawberryInfo
 
-from hub.access import Condition, may_see
+from hub.access import Always, Condition, Says, may_see
 from hub.config import Config
 from hub.errors import Code, Refused
 from hub.graphql.loaders import Loaders
 from hub.live import Tail
 from hub.runtime import Runtime
 from hub.signals import Viewer
+from hub.words import read_query
 
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
 
@@ -57,6 +58,17 @@ class Context:
     def visible(self) -> Condition:
         """What the viewer may see, in the configuration that is in force now."""
         return may_see(self.viewer, self.config.rules)
+
+    @property
+    def readable(self) -> Condition:
+        """Of which signals the viewer may read more than that they are there."""
+        return self.visible
+
+    def says(self, query: str) -> Says:
+        """Make a condition of what is searched for. Raises Refused where it cannot be."""
+        read_query(query)
+        readable = self.readable
+        return Says(query, Always() if readable == self.visible else readable)
 
     def role(self, name: str) -> str:
         """Check that the viewer may ask as this role.

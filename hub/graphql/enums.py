@@ -36,7 +36,12 @@ strawberry.enum(
     description="A source's health. AUTH_FAILED: polling stopped until it is mended. "
     "REMOVED: no longer in hub.toml.",
 )
-strawberry.enum(Order, name="SignalOrder", description="The order of a list of signals.")
+strawberry.enum(
+    Order,
+    name="SignalOrder",
+    description="The order of a list of signals. RELEVANCE: what fits the search best, by "
+    "where its words stand, whether whole and together; of equals the newest.",
+)
 
 __all__ = [
     "ChangeType",

@@ -12,7 +12,7 @@ from hub.graphql.enums import Order
 from hub.graphql.relay import Day, PageInfo, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
-from hub.store.pages import Key, feed_page
+from hub.store.pages import Key, feed_page, search_page
 from hub.store.rows import Row, signal_rows
 
 _AT_AND_ID = (datetime, str)
@@ -76,13 +76,40 @@ class Part:
 
 
 async def read_signals(
-    info: Info, condition: Condition, order: Order, part: Part
+    info: Info, condition: Condition, order: Order, part: Part, search: str | None = None
 ) -> SignalConnection:
     kind = f"signals:{order}"
+    if order is Order.RELEVANCE:
+        return await _read_best(info, condition, kind, part, search)
+    if search is not None:
+        condition = all_of(condition, info.context.says(search))
     asked = window(kind, _AT_AND_ID, part.first, part.after, part.last, part.before)
     found = await signal_rows(info.context.runtime.store, condition, order, asked)
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
+        page_info=page_info(kind, found),
+        resume_from=log_cursor(found.head),
+    )
+
+
+async def _read_best(
+    info: Info, condition: Condition, kind: str, part: Part, search: str | None
+) -> SignalConnection:
+    """Read a page of what fits a search best. Raises Refused where nothing is searched for."""
+    if search is None:
+        raise Refused(
+            Code.INVALID, "orderBy: RELEVANCE takes a search", "Give one, or order by NEWEST"
+        )
+    says = info.context.says(search)
+    shape = (Day, *_AT_AND_ID)
+    asked = window(kind, shape, part.first, part.after, part.last, part.before)
+    async with info.context.runtime.store.read() as connection:
+        found = await search_page(connection, condition, says, asked)
+    return SignalConnection(
+        edges=[
+            SignalEdge(cursor=write_cursor(kind, key), node=signal_type(signal))
+            for key, signal in found.items
+        ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
     )

@@ -1,6 +1,6 @@
 """What a caller narrows a list of signals by, as the condition tree of `hub.access`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -54,8 +54,17 @@ class SignalFilter:
         default=None, description="That occurred before this time."
     )
 
-    def condition(self) -> Condition:
-        """Turn the filter into a condition. Raises Refused for a list or time it cannot take."""
+    text: str | None = strawberry.field(
+        default=None,
+        description="That say this: words, beginnings (`escal*`) and phrases (in quotes). Not for "
+        "subscriptions.",
+    )
+
+    def condition(self, says: Callable[[str], Condition]) -> Condition:
+        """Turn the filter into a condition. Raises Refused for a list or time it cannot take.
+
+        `says` makes one of its text: what may be read of a signal is what may be found of it.
+        """
         return all_of(
             In("kind", _values("kinds", self.kinds)) if self.kinds is not None else Always(),
             _in("department", "departments", self.departments),
@@ -70,6 +79,7 @@ class SignalFilter:
             Before(_time("occurredBefore", self.occurred_before))
             if self.occurred_before
             else Always(),
+            says(self.text) if self.text is not None else Always(),
         )
 
 

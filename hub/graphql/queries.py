@@ -55,6 +55,14 @@ class Decision:
     text: str = strawberry.field(description="The decision in words.")
 
 
+SearchFor = Annotated[
+    str | None,
+    strawberry.argument(
+        description="Only those that say this: words, beginnings (`escal*`) and phrases (in "
+        "quotes); 300 characters at most. Case and accents do not matter; a word of three letters "
+        "or more finds what begins with it. With `orderBy: RELEVANCE` the best match comes first."
+    ),
+]
 OrderBy = Annotated[Order, strawberry.argument(description="In which order.")]
 
 
@@ -99,16 +107,18 @@ class Query:
         self,
         info: Info,
         filter: FilterBy = None,  # noqa: A002 - the API's name
+        search: SearchFor = None,
         order_by: OrderBy = Order.NEWEST,
         first: First = None,
         after: After = None,
         last: Last = None,
         before: Before = None,
     ) -> SignalConnection:
-        wanted = filter.condition() if filter else None
+        wanted = filter.condition(info.context.says) if filter else None
         visible = info.context.visible
         condition = all_of(visible, wanted) if wanted else visible
-        return await read_signals(info, condition, order_by, Part(first, after, last, before))
+        part = Part(first, after, last, before)
+        return await read_signals(info, condition, order_by, part, search)
 
     @strawberry.field(
         description="What a role should hear: the best of each day first.", metadata={KEPT: True}

@@ -8,7 +8,8 @@ from typing import Annotated
 import strawberry
 
 from hub import signals
-from hub.access import Condition, all_of, holds
+from hub.access import Condition, all_of, asks_for_words, holds
+from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.feed import feed_visible, least_score
 from hub.graphql.filters import FilterBy
@@ -124,7 +125,13 @@ class Subscription:
         filter: FilterBy = None,  # noqa: A002 - the API's name
         after: FromCursor = None,
     ) -> AsyncGenerator[SignalEvent, None]:
-        wanted: list[Condition] = [filter.condition()] if filter else []
+        wanted: list[Condition] = [filter.condition(info.context.says)] if filter else []
+        if any(map(asks_for_words, wanted)):
+            raise Refused(
+                Code.INVALID,
+                "A subscription cannot filter by text",
+                "Follow with the other filters, and look for the words in what comes",
+            )
 
         def shows(facts: Facts) -> bool:
             return holds(all_of(info.context.visible, *wanted), facts)

@@ -17,6 +17,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from hub import metrics
 from hub.errors import ConfigError, StoreUnavailable
+from hub.store import search
 from hub.store.prepared import statements
 from hub.store.reads import reads
 from hub.store.whole import cancelling, connect
@@ -94,8 +95,15 @@ class Store:
         return _used(self._read.connect())
 
     async def forget_pages(self) -> None:
-        """Empty SQLite's -wal of pages as they were; it is done later where somebody reads."""
+        """Empty SQLite's index, and its -wal, of what is no more.
+
+        The latter is done later where somebody reads.
+        """
         if self.is_sqlite:
+            more = True
+            while more:
+                async with self.write() as connection:
+                    more = await search.merge(connection)
             async with self.read() as connection:
                 await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 

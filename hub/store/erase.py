@@ -22,6 +22,7 @@ from sqlmodel import SQLModel, col
 
 from hub.access import In
 from hub.signals import Signal, Status
+from hub.store import search
 from hub.store.columns import TEXT, UtcDateTime
 from hub.store.deliveries import DeliveryState
 from hub.store.signals import read_signal, select_signals
@@ -119,6 +120,8 @@ async def remove_signals(connection: AsyncConnection, ids: Sequence[str]) -> int
     for row in (RelevanceRow, RevisionRow):
         await connection.execute(delete(row).where(col(row.signal_id).in_(ids)))
     await connection.execute(delete(SignalRow).where(col(SignalRow.id).in_(ids)))
+    await search.unindex(connection, ids)
+    await search.owe(connection)
     return len(sent)
 
 

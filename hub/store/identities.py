@@ -15,6 +15,7 @@ from hub.signals import new_id
 from hub.store.columns import among
 from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow, SignalRow
 from hub.store.visible import compile_condition
+from hub.words import words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,18 @@ async def _know(
         known |= await _owners(connection, keys, set(claims))
         held_now = set(known.values())
         rows = [
-            {"id": owner, "name": name, "created_at": at}
+            {"id": owner, "name": name, "words": name_words(name), "created_at": at}
             for owner, name in fresh.items()
             if owner in held_now  # else another writer was faster with every one of its keys
         ]
         if rows:
             await connection.execute(insert(owners), rows)
     return {first: known[first] for first in wanted}
+
+
+def name_words(name: str) -> str:
+    """Write a name as search knows it: `crème Brûlée AG` is ` creme brulee ag`."""
+    return f" {' '.join(words_of(name))}"
 
 
 async def _owners(

@@ -58,6 +58,7 @@ def _taken(place: int, column: Column[Any], dialect: Dialect) -> tuple[str, str]
     """Write how PostgreSQL takes a column's values, and the array that they come in."""
     type_ = column.type.compile(dialect).partition(" COLLATE ")[0]
     # JSON comes as text: the driver would convert an array of jsonb value by value once more.
-    if type_ == "JSONB":
-        return f"c{place}::jsonb", f"${place}::text[]"
+    # Words come as text, too.
+    if type_ in {"JSONB", "TSVECTOR"}:
+        return f"c{place}::{type_.lower()}", f"${place}::text[]"
     return f"c{place}", f"${place}::{type_}[]"

@@ -6,6 +6,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from hub.store.engine import Store
+from hub.store.indexing import index_again
 from hub.store.schema import FOLDER, check_known, revision
 from hub.store.turns import only_migration
 
@@ -14,11 +15,15 @@ async def migrate(store: Store, to: str = "head") -> list[str]:
     """Run every migration that is missing, up to a revision; give their names.
 
     All of them in one transaction: what is interrupted leaves the schema of before. Of two that
-    begin at once, one waits and then finds nothing to do.
+    begin at once, one waits and then finds nothing to do. What has no words yet gets them, in
+    batches of their own: others write between them, and whoever runs it again goes on.
     """
     async with store.write() as connection:
         await only_migration(connection)
-        return await connection.run_sync(_upgrade, to)
+        ran = await connection.run_sync(_upgrade, to)
+    if to == "head":
+        await index_again(store)
+    return ran
 
 
 def scripts() -> ScriptDirectory:

@@ -9,13 +9,15 @@ from sqlalchemy import Select, and_, bindparam, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from hub.access import Condition
+from hub.access import Always, Condition, Says, all_of
 from hub.signals import Outcome, Relevance, Signal
 from hub.store import log
 from hub.store.relevance import read_relevance
+from hub.store.search import rank, searched
 from hub.store.signals import read_signal, select_signals
-from hub.store.tables import ChangeRow, LogHead, RelevanceRow, SignalRow
+from hub.store.tables import ChangeRow, LogHead, RelevanceRow, SearchedRow, SignalRow
 from hub.store.visible import compile_condition
+from hub.words import read_query
 
 Item = TypeVar("Item")
 Key = tuple[Any, ...]
@@ -25,6 +27,7 @@ class Order(StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
     UPDATED = "updated"
+    RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,25 @@ async def signals_page(
     found = await _page(connection, wanted, keys, window, descending=order is not Order.OLDEST)
     name = "updated_at" if order is Order.UPDATED else "occurred_at"
     return _read(found, lambda row: (getattr(row, name), row.id), read_signal)
+
+
+async def search_page(
+    connection: AsyncConnection, visible: Condition, says: Says, window: Window
+) -> Found[Signal]:
+    """Read a page of what has some words: what fits best first, of equals the newest."""
+    sqlite = connection.dialect.name == "sqlite"
+    bodies = None
+    if not isinstance(says.bodies, Always):
+        bodies = compile_condition(says.bodies, sqlite=sqlite)
+    fit = rank(read_query(says.query), bodies, sqlite=sqlite)
+    wanted = (
+        select_signals(HEAD, fit.label("fit"))
+        .join(SearchedRow, searched())
+        .where(compile_condition(all_of(visible, says), sqlite=sqlite))
+    )
+    keys = (fit, col(SignalRow.occurred_at), col(SignalRow.id))
+    found = await _page(connection, wanted, keys, window, descending=True)
+    return _read(found, lambda row: (row.fit, row.occurred_at, row.id), read_signal)
 
 
 async def feed_page(

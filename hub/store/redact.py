@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Signal
-from hub.store import log
+from hub.store import log, search
 from hub.store.pushes import erase_pushes
 from hub.store.tables import AttemptRow, DeliveryRow, QuarantineRow, RevisionRow
 
@@ -18,6 +18,7 @@ async def redact(connection: AsyncConnection, signals: Sequence[Signal]) -> None
     if not ids:
         return
     await empty_revisions(connection, ids)
+    await search.owe(connection)
     await log.erase_labels(connection, ids)
     sent = select(col(DeliveryRow.id)).where(col(DeliveryRow.signal_id).in_(ids))
     await connection.execute(

@@ -10,6 +10,9 @@ from sqlalchemy import and_, delete, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
 
+from hub.store import search
+from hub.store.identities import name_words
+from hub.store.signals import read_signal, select_signals
 from hub.store.tables import (
     AccountKeyRow,
     AccountRow,
@@ -21,9 +24,12 @@ from hub.store.tables import (
     QuarantineRow,
     RelevanceRow,
     RevisionRow,
+    SignalRow,
     SourceRow,
     table,
 )
+
+_BATCH: Final = 500
 
 # Given the name of a column and its row, the value that is to stand there.
 Rewrite = Callable[[str, Mapping[str, Any]], Any]
@@ -106,9 +112,27 @@ async def rewrite_row(
     changes = {
         name: new for name in place.columns if (new := rewrite(name, dict(found))) != found[name]
     }
+    if changes and place.rows is AccountRow:
+        changes["words"] = name_words(changes["name"])
     if changes:
         await connection.execute(update(place.rows).where(this).values(changes))
+    if changes and place.rows is AccountRow:
+        await _index_account(connection, row["id"])
     return bool(changes)
+
+
+async def _index_account(connection: AsyncConnection, account: str) -> None:
+    """Index the signals about an account anew: its name is among their words."""
+    await search.owe(connection)
+    id_ = col(SignalRow.id)
+    after = ""
+    while True:
+        wanted = select_signals().where(col(SignalRow.account_id) == account, id_ > after)
+        rows = list(await connection.execute(wanted.order_by(id_).limit(_BATCH)))
+        if not rows:
+            return
+        after = rows[-1].id
+        await search.index(connection, [], [read_signal(one) for one in rows])
 
 
 async def remove_account_keys(

@@ -13,6 +13,7 @@ from hub.access import Condition
 from hub.connector import Draft
 from hub.kinds import Department, Severity
 from hub.signals import Account, Classification, Origin, Person, Signal, Status
+from hub.store import search
 from hub.store.columns import among
 from hub.store.insert import Insert
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
@@ -198,6 +199,7 @@ async def save(
         names = [f"new_{name}" for name in _COLUMNS]
         rows = [dict(zip(names, _row(signal), strict=True)) for signal in updated]
         await connection.execute(_UPDATE, rows)
+    await search.index(connection, created, updated)
 
 
 async def save_revisions(

@@ -18,10 +18,13 @@ from hub.access import (
     In,
     Never,
     Not,
+    Says,
     Since,
 )
 from hub.store.columns import TEXT
+from hub.store.search import says
 from hub.store.tables import SignalRow
+from hub.words import read_query
 
 _COLUMNS = {
     "kind": col(SignalRow.kind),
@@ -34,7 +37,7 @@ _COLUMNS = {
 }
 
 
-def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bool]:  # noqa: C901, PLR0911 - a line a node
+def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bool]:  # noqa: C901, PLR0911, PLR0912 - a line a node
     """Compile a condition to a WHERE clause that agrees with `hub.access.holds`."""
     match condition:
         case Always():
@@ -57,6 +60,10 @@ def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bo
             return col(SignalRow.occurred_at) < datetime.fromisoformat(at)
         case HasLabel(values):
             return _labels(values, sqlite=sqlite)
+        case Says(query, Always()):
+            return says(read_query(query), None, sqlite=sqlite)
+        case Says(query, bodies):
+            return says(read_query(query), compile_condition(bodies, sqlite=sqlite), sqlite=sqlite)
         case Not(of):
             return not_(compile_condition(of, sqlite=sqlite))
         case AllOf(of):

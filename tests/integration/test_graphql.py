@@ -224,3 +224,32 @@ async def test_input_that_no_database_takes_is_refused_or_found_nowhere(hub: Run
         cursor = urlsafe_b64encode(json.dumps(forged).encode()).decode().rstrip("=")
         answer = await hub.reply(FEED, of="sales", after=cursor)
         assert answer["errors"][0]["extensions"]["code"] == "BAD_CURSOR"
+
+
+SEARCH = """query Q($search: String, $filter: SignalFilter, $order: SignalOrder!) {
+  signals(search: $search, filter: $filter, orderBy: $order, first: 100) {
+    edges { node { title } }
+  }
+}"""
+
+
+@pytest.mark.parametrize("order", ["RELEVANCE", "NEWEST"])
+async def test_a_search_finds_only_what_may_be_seen(hub: Running, order: str) -> None:
+    for role in ("support", "admin"):
+        seen = await hub.ask(SEARCH, role=role, order="NEWEST")
+        titles = {edge["node"]["title"] for edge in seen["signals"]["edges"]}
+        found = await hub.ask(SEARCH, role=role, search=CANARY, order=order)
+        assert {edge["node"]["title"] for edge in found["signals"]["edges"]} == {
+            title for title in titles if CANARY in title
+        }
+        filtered = await hub.ask(SEARCH, role=role, filter={"text": CANARY}, order="OLDEST")
+        assert len(filtered["signals"]["edges"]) == len(found["signals"]["edges"])
+
+
+async def test_a_search_that_cannot_be_is_refused(hub: Running) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"search": "x" * 10_000}, {"search": "!"}, {"filter": {"text": ""}}, {},
+    ]  # fmt: skip
+    for given in wrong:
+        answer = await hub.reply(SEARCH, order="RELEVANCE", **given)
+        assert answer["errors"][0]["extensions"]["code"] == "INVALID"

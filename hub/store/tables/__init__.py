@@ -11,7 +11,9 @@ from hub.store.tables.known import (
     PersonRow,
     RelevanceRow,
     RevisionRow,
+    SearchedRow,
     SignalRow,
+    UnmergedRow,
 )
 from hub.store.tables.work import (
     AppliedRow,
@@ -50,9 +52,11 @@ __all__ = [
     "QuarantineRow",
     "RelevanceRow",
     "RevisionRow",
+    "SearchedRow",
     "SignalRow",
     "SnapshotRow",
     "SourceRow",
     "TokenRow",
+    "UnmergedRow",
     "table",
 ]

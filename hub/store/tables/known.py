@@ -3,9 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Index, Text, UniqueConstraint
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
+from hub.store.columns import TEXT
 from hub.store.tables.fields import SEQ, json, text, when, where_set
 
 
@@ -21,9 +24,13 @@ class LogHead(SQLModel, table=True):
 
 
 class AccountRow(SQLModel, table=True):
+    """`words`: its name as search knows it, by which it is found and sorted."""
+
     __tablename__: ClassVar[Any] = "accounts"
+    __table_args__: ClassVar[Any] = (Index("accounts_words", "words", "id"),)
     id: str = text(key=True)
     name: str = text()
+    words: str = Field(sa_column=Column(TEXT, nullable=False, server_default=""), default="")
     created_at: datetime = when()
 
 
@@ -38,8 +45,10 @@ class AccountKeyRow(SQLModel, table=True):
 
 class PersonRow(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "people"
+    __table_args__: ClassVar[Any] = (Index("people_words", "words", "id"),)
     id: str = text(key=True)
     name: str = text()
+    words: str = Field(sa_column=Column(TEXT, nullable=False, server_default=""), default="")
     created_at: datetime = when()
 
 
@@ -91,6 +100,38 @@ class SignalRow(SQLModel, table=True):
     labels: list[str] = json()
     attributes: dict[str, Any] = json()
     thread: str | None = text(null=True)
+
+
+class SearchedRow(SQLModel, table=True):
+    """That a signal can be found by its words, as they were at its `updated_at`.
+
+    `words` is PostgreSQL's; SQLite has them in the FTS5 table `search_index`, by `id`.
+    """
+
+    __tablename__: ClassVar[Any] = "searched"
+    __table_args__: ClassVar[Any] = (
+        Index(
+            "searched_words",
+            "words",
+            postgresql_using="gin",
+            sqlite_where=sql("words IS NOT NULL"),
+        ),
+    )
+    id: int | None = Field(
+        sa_column=Column(SEQ, primary_key=True, autoincrement=True), default=None
+    )
+    signal_id: str = Field(sa_column=Column(TEXT, nullable=False, unique=True))
+    updated_at: datetime = when()
+    words: str | None = Field(
+        sa_column=Column(TSVECTOR().with_variant(Text(), "sqlite"), nullable=True)
+    )
+
+
+class UnmergedRow(SQLModel, table=True):
+    """One row while SQLite's index still holds words that were taken out of it."""
+
+    __tablename__: ClassVar[Any] = "unmerged"
+    id: int = Field(primary_key=True)
 
 
 class RevisionRow(SQLModel, table=True):

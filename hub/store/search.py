@@ -1,0 +1,252 @@
+"""Full text: the words of every signal, and how both databases are asked for them.
+
+SQLite has them in an FTS5 table, PostgreSQL as a tsvector. Both are given words that are cut
+already, and both are asked the same; so they find the same, in the same order (decision 0023).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    delete,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy import table as sql_table
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import col
+
+from hub.signals import Signal
+from hub.store.columns import among
+from hub.store.insert import Insert
+from hub.store.tables import SearchedRow, SignalRow, UnmergedRow, table
+from hub.words import GAP, Query, Term, words_of
+
+# Of one signal. What is longer is found by what comes first; PostgreSQL takes no more.
+MOST_WORDS: Final = 16_000
+MOST_LETTERS: Final = 200_000
+
+# The columns of FTS5, and the letters that PostgreSQL knows them by.
+_FIELDS: Final = {"title": "A", "names": "B", "summary": "C", "body": "D"}
+_TITLE: Final = ("title",)
+_OPEN: Final = ("title", "names", "summary")  # what is never hidden from who may see a signal
+_ALL: Final = tuple(_FIELDS)
+
+_INDEX = sql_table("search_index", column("rowid"))
+_INSERT = Insert(table(SearchedRow), ("signal_id", "updated_at", "words"))
+MERGED: Final = 500  # pages of the index in one transaction
+_MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
+_FILL = (
+    "INSERT INTO search_index (rowid, title, names, summary, body)"
+    " SELECT id, ?, ?, ?, ? FROM searched WHERE signal_id = ?"
+)
+
+
+async def index(
+    connection: AsyncConnection, created: Sequence[Signal], updated: Sequence[Signal]
+) -> None:
+    """Make signals known by their words; those that were known already by others no more."""
+    await unindex(connection, [one.id for one in updated])
+    every = [*created, *updated]
+    if not every:
+        return
+    fields = [_fields(one) for one in every]
+    if connection.dialect.name == "postgresql":
+        rows = zip(every, map(_vector, fields), strict=True)
+        await _INSERT.rows(connection, [(one.id, one.updated_at, words) for one, words in rows])
+        return
+    await _INSERT.rows(connection, [(one.id, one.updated_at, None) for one in every])
+    texts = [
+        (*(" ".join(words) for words in given), one.id)
+        for one, given in zip(every, fields, strict=True)
+    ]
+    await connection.exec_driver_sql(_FILL, texts)
+
+
+async def unindex(connection: AsyncConnection, ids: Iterable[str]) -> None:
+    """Take signals out; on SQLite a trigger takes their words along."""
+    gone = list(ids)
+    if gone:
+        await connection.execute(delete(SearchedRow).where(among(col(SearchedRow.signal_id), gone)))
+
+
+async def owe(connection: AsyncConnection) -> None:
+    """Note that words were taken out which SQLite's index still has in older parts of itself."""
+    if connection.dialect.name == "sqlite":
+        await connection.execute(insert(UnmergedRow).on_conflict_do_nothing(), [{"id": 1}])
+
+
+def _fields(signal: Signal) -> list[list[str]]:
+    """Give the words of each field, in the order of `_FIELDS`."""
+    people = (one.name for one in (signal.author, signal.owner) if one)
+    account = signal.account.name if signal.account else ""
+    texts = (
+        (signal.title,),
+        (account, *signal.labels),
+        (signal.summary,),
+        # All that a role may not read which only knows that there is a signal.
+        (*people, signal.external_id, signal.body or "", *_leaves(signal.attributes)),
+    )
+    words, letters = MOST_WORDS, MOST_LETTERS
+    fields = []
+    for given in texts:
+        found: list[str] = []
+        for text in given:
+            more = words_of(text[:letters]) if text else []
+            if found and more:
+                found.append(GAP)
+            found += more[:words]
+            words -= len(more)
+            letters -= sum(map(len, more))
+            if words <= 0 or letters <= 0:
+                words = letters = 0
+                break
+        fields.append(found)
+    return fields
+
+
+def _leaves(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case bool() | None:
+            return
+        case int() | float():
+            yield str(value)
+        case Mapping():
+            yield from chain.from_iterable(map(_leaves, value.values()))
+        case list() | tuple():
+            yield from chain.from_iterable(map(_leaves, value))
+
+
+def _vector(fields: Sequence[Sequence[str]]) -> str:
+    """Write words as PostgreSQL does: each with its places, of which a gap takes one."""
+    places: dict[str, list[str]] = {}
+    place = 0
+    for words, letter in zip(fields, _FIELDS.values(), strict=True):
+        for word in words:
+            place += 1
+            if word != GAP:
+                places.setdefault(word, []).append(f"{place}{letter}")
+        place += 1
+    return " ".join(f"'{word}':{','.join(at)}" for word, at in places.items())
+
+
+def says(query: Query, bodies: ColumnElement[bool] | None, *, sqlite: bool) -> ColumnElement[bool]:
+    """Hold of the signals that have all of a query, within what may be read of them.
+
+    `bodies` holds of those whose body may be read; None where that is every one.
+    """
+    id_, found = col(SignalRow.id), col(SearchedRow.signal_id)
+    if bodies is None:
+        return id_.in_(select(found).where(_matches(query, _ALL, sqlite=sqlite)))
+    return or_(
+        id_.in_(select(found).where(_matches(query, _OPEN, sqlite=sqlite))),
+        and_(bodies, id_.in_(select(found).where(_matches(query, _ALL, sqlite=sqlite)))),
+    )
+
+
+def rank(query: Query, bodies: ColumnElement[bool] | None, *, sqlite: bool) -> ColumnElement[int]:
+    """Say how well a signal fits: by where the words stand, whether whole, whether together.
+
+    It follows from the signal and the query alone: not from what others say, which would tell of
+    those that may not be seen, and would move while somebody pages.
+    """
+    weights: dict[tuple[Query, tuple[str, ...]], int] = {}
+    for fields, weight in ((_TITLE, 8), (_OPEN, 2), (_ALL, 1)):
+        for asked in (query, query.exact, query.together):
+            # Where two are the same question, it counts for both.
+            weights[asked, fields] = weights.get((asked, fields), 0) + weight
+    total: ColumnElement[int] = literal(0)
+    for (asked, fields), weight in weights.items():
+        matches = _matches(asked, fields, sqlite=sqlite)
+        if fields is _ALL and bodies is not None:
+            matches = and_(bodies, matches)
+        total = total + case((matches, weight), else_=0)
+    return total
+
+
+def _matches(query: Query, fields: tuple[str, ...], *, sqlite: bool) -> ColumnElement[bool]:
+    if sqlite:
+        asked = " AND ".join(_fts_term(one) for one in query.terms)
+        scoped = asked if fields is _ALL else f"{{{' '.join(fields)}}} : ({asked})"
+        name: ColumnElement[str] = column("search_index", is_literal=True)
+        rows = select(_INDEX.c.rowid).where(name.op("MATCH")(literal(scoped)))
+        return col(SearchedRow.id).in_(rows)
+    letters = "" if fields is _ALL else "".join(_FIELDS[one] for one in fields)
+    asked = " & ".join(_ts_term(one, letters) for one in query.terms)
+    return col(SearchedRow.words).op("@@", is_comparison=True)(cast(literal(asked, Text), TSQUERY))
+
+
+def _fts_term(term: Term) -> str:
+    star = "*" if term.begins else ""
+    forms = ('"' + " ".join(form) + '"' + star for form in term.forms)
+    return f"({' OR '.join(forms)})"
+
+
+def _ts_term(term: Term, letters: str) -> str:
+    def word(one: str, star: str) -> str:
+        return f"'{one}':{star}{letters}" if star or letters else f"'{one}'"
+
+    forms = (
+        " <-> ".join(
+            [*(word(one, "") for one in form[:-1]), word(form[-1], "*" if term.begins else "")]
+        )
+        for form in term.forms
+    )
+    return f"({' | '.join(f'({form})' for form in forms)})"
+
+
+def searched() -> ColumnElement[bool]:
+    """Join a signal with its row here."""
+    return col(SearchedRow.signal_id) == col(SignalRow.id)
+
+
+async def without_words(connection: AsyncConnection, limit: int) -> list[str]:
+    """Find signals that have no row here: stored by a version that did not know of search."""
+    id_ = col(SignalRow.id)
+    known = select(1).where(searched()).exists()
+    return list(await connection.scalars(select(id_).where(~known).order_by(id_).limit(limit)))
+
+
+async def outdated(connection: AsyncConnection, since: datetime, limit: int) -> list[str]:
+    """Find signals that such a version changed since a time."""
+    at = col(SignalRow.updated_at)
+    wanted = (
+        select(col(SignalRow.id))
+        .join(SearchedRow, searched())
+        .where(at >= since, at != col(SearchedRow.updated_at))
+        .limit(limit)
+    )
+    return list(await connection.scalars(wanted))
+
+
+async def merge(connection: AsyncConnection) -> bool:
+    """Do a part of what lets SQLite's index forget what was taken out of it; False when done."""
+    if connection.dialect.name != "sqlite" or not await connection.scalar(
+        select(col(UnmergedRow.id))
+    ):
+        return False
+    for pages in (-MERGED, MERGED):
+        before = await _changes(connection)
+        await connection.exec_driver_sql(_MERGE, (pages,))
+        if await _changes(connection) - before >= 2:
+            return True  # https://sqlite.org/fts5.html#the_merge_command
+    await connection.execute(delete(UnmergedRow))
+    return False
+
+
+async def _changes(connection: AsyncConnection) -> int:
+    counted = await connection.exec_driver_sql("SELECT total_changes()")
+    return int(counted.scalar_one())
