@@ -1,5 +1,6 @@
 """Real engines for every test: one PostgreSQL and one Valkey per pytest worker, when asked for."""
 
+import asyncio
 import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
@@ -8,9 +9,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from tests.engines import Postgres, Valkey
+from tests.prepared import migrate_at, write_migrated
+
+
+@pytest.fixture(scope="session", autouse=True)
+def table_of_unicode() -> None:
+    """Have Hypothesis make it before the first example, which it would make seconds slow."""
+    st.characters(categories=["Lu"]).validate()
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +50,11 @@ async def postgres_url(postgres: Postgres) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def new_database(server: Postgres) -> AsyncGenerator[str]:
+async def new_database(server: Postgres, template: str = "template1") -> AsyncGenerator[str]:
     name = f"test_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server.url)
     try:
-        await connection.execute(f"CREATE DATABASE {name}")
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield server.database(name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
@@ -60,9 +69,40 @@ async def redis_url(valkey: Valkey) -> str:
     return valkey.url
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: Postgres) -> str:
+    """Migrate one database, of which tests get copies; give its name."""
+    asyncio.run(_make_template(postgres))
+    return "migrated"
+
+
+async def _make_template(server: Postgres) -> None:
+    connection = await asyncpg.connect(server.url)
+    try:
+        await connection.execute("CREATE DATABASE migrated")
+    finally:
+        await connection.close()
+    await migrate_at(server.database("migrated"))
+
+
+@pytest.fixture
+async def migrated_postgres_url(postgres: Postgres, migrated_postgres: str) -> AsyncGenerator[str]:
+    async with new_database(postgres, migrated_postgres) as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Run the test twice: the hub promises the same on both engines."""
+    """Run the test twice, on a migrated database: the hub promises the same on both engines."""
+    if request.param == "sqlite":
+        write_migrated(tmp_path / "hub.db")
+        return f"sqlite:///{tmp_path}/hub.db"
+    url: str = request.getfixturevalue("migrated_postgres_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/hub.db"
     url: str = request.getfixturevalue("postgres_url")

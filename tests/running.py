@@ -18,8 +18,8 @@ from hub.settings import Settings
 from hub.signals import now
 from hub.store import open_store
 from hub.store.keys import add_key, new_key
-from hub.store.migrate import migrate
 from hub.web.app import make_app
+from tests.prepared import prepare
 from tests.servers import serve
 
 SECRET = "s" * 40
@@ -74,8 +74,7 @@ async def hear(socket: ClientConnection, within: float = 10) -> Any:
 
 
 async def migrated(database_url: str) -> str:
-    async with open_store(database_url) as store:
-        await migrate(store)
+    await prepare(database_url)
     return database_url
 
 
@@ -85,14 +84,11 @@ async def running(
 ) -> AsyncGenerator[Running]:
     """Migrate, make keys, start the hub; stop it at the end. `file`: a hub.toml for `config`."""
     keys = {role: new_key() for role in (*ROLES, "admin")}
-    async with open_store(database_url) as store:
-        await migrate(store)
-        async with store.write() as connection:
-            for role in ROLES:
-                await add_key(connection, keys[role], name=role, roles=[role], at=now())
-            await add_key(
-                connection, keys["admin"], name="admin", roles=[], scopes=["admin"], at=now()
-            )
+    await prepare(database_url)
+    async with open_store(database_url) as store, store.write() as connection:
+        for role in ROLES:
+            await add_key(connection, keys[role], name=role, roles=[role], at=now())
+        await add_key(connection, keys["admin"], name="admin", roles=[], scopes=["admin"], at=now())
     options: dict[str, Any] = {"database": database_url, "secret_key": SECRET, **settings}
     if file is None:
         config = config or read_config("", {})

@@ -7,7 +7,7 @@ from sqlalchemy.engine import Connection
 
 from hub.store.engine import Store
 from hub.store.indexing import index_again
-from hub.store.schema import FOLDER, check_known, revision
+from hub.store.schema import FOLDER, REVISIONS, check_known, revision
 from hub.store.turns import only_migration
 
 
@@ -39,6 +39,8 @@ def _config() -> AlembicConfig:
 def _upgrade(connection: Connection, to: str) -> list[str]:
     before = revision(connection)
     check_known(before)
+    if before == REVISIONS[-1]:
+        return []
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, to)

@@ -225,10 +225,10 @@ def test_check_shows_what_it_found_and_no_secret(folder: Folder, here: Here) -> 
 
 
 @pytest.fixture
-def with_database(folder: Folder, database_url: str) -> str:
-    folder.environment["HUB_DATABASE"] = database_url
+def with_database(folder: Folder, empty_database_url: str) -> str:
+    folder.environment["HUB_DATABASE"] = empty_database_url
     folder.write("")
-    return database_url
+    return empty_database_url
 
 
 def test_migrate_runs_once_and_refuses_what_is_newer(here: Here, with_database: str) -> None:

@@ -15,7 +15,7 @@ from hub.store.migrate import migrate, scripts
 from hub.store.schema import REVISIONS, require_current
 
 
-async def test_the_migrations_make_what_the_tables_declare(database_url: str) -> None:
+async def test_the_migrations_make_what_the_tables_declare(empty_database_url: str) -> None:
     def declared(name: str | None, _: str, __: object) -> bool:
         return not (name or "").startswith("search_index")  # tables that FTS5 makes for itself
 
@@ -24,7 +24,7 @@ async def test_the_migrations_make_what_the_tables_declare(database_url: str) ->
         context = MigrationContext.configure(connection, opts=opts)
         return list(compare_metadata(context, SQLModel.metadata))
 
-    async with open_store(database_url) as store:
+    async with open_store(empty_database_url) as store:
         assert await migrate(store) != []
         assert await migrate(store) == []
         async with store.write() as connection:
@@ -37,12 +37,12 @@ def test_the_files_names_are_the_revisions_that_alembic_knows() -> None:
     assert list(REVISIONS) == list(reversed(known))
 
 
-async def test_nothing_starts_on_an_empty_database(database_url: str) -> None:
-    settings = Settings(database=database_url)
+async def test_nothing_starts_on_an_empty_database(empty_database_url: str) -> None:
+    settings = Settings(database=empty_database_url)
     with pytest.raises(ConfigError, match=r"the database is empty\. Run: hub migrate"):
         async with open_runtime(settings, read_config("", {})):
             pass
-    async with open_store(database_url) as store:
+    async with open_store(empty_database_url) as store:
         await migrate(store)
         async with store.write() as connection:
             await connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'other'")

@@ -46,8 +46,8 @@ def released(request: pytest.FixtureRequest) -> Released:
 
 
 @pytest.fixture
-async def old(database_url: str, released: Released) -> AsyncGenerator[Store]:
-    async with open_store(database_url) as store:
+async def old(empty_database_url: str, released: Released) -> AsyncGenerator[Store]:
+    async with open_store(empty_database_url) as store:
         await released.put(store)
         yield store
 
@@ -163,9 +163,9 @@ async def test_what_was_undelivered_arrives_under_its_old_id(
 
 
 async def test_of_many_migrations_at_once_one_runs_and_the_others_wait(
-    database_url: str, tmp_path: Path
+    empty_database_url: str, tmp_path: Path
 ) -> None:
-    folder = Folder(tmp_path, {"HUB_DATABASE": database_url})
+    folder = Folder(tmp_path, {"HUB_DATABASE": empty_database_url})
     done = await asyncio.gather(*(folder.hub("migrate", "--json") for _ in range(3)))
     assert [one.code for one in done] == [0, 0, 0], done
     *idle, ran = sorted((one.json["ran"] for one in done), key=len)
