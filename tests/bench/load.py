@@ -15,7 +15,6 @@ import uvloop
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length: "
-_LEAST = 5000  # bytes: less is no page of 50 signals
 
 
 @dataclass(slots=True)
@@ -26,6 +25,7 @@ class Volley:
     connections: int
     seconds: float
     requests: list[bytes]
+    least: int = 5000  # bytes of an answer: less is no page of 50 signals
     until: float = 0.0
     times: list[float] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class _Connection(asyncio.Protocol):
         length = int(self.buffer[at : self.buffer.index(b"\r", at)])
         if len(self.buffer) < head + len(_END_OF_HEAD) + length:
             return
-        if not self.buffer.startswith(b"HTTP/1.1 200") or length < _LEAST:
+        if not self.buffer.startswith(b"HTTP/1.1 200") or length < self.volley.least:
             self._end(RuntimeError(f"not a page: {self.buffer[:600]!r}"))
             return
         self.buffer = b""

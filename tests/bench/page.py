@@ -1,5 +1,6 @@
 """The page that every contender answers: the same document, variables, rows, filter and JSON."""
 
+from itertools import product
 from typing import Any
 
 import orjson
@@ -10,20 +11,24 @@ no confidential signals, no sales leads, departures or goals."""
 
 FIRST = 50
 
-DOCUMENT = """
-query Page($filter: SignalFilter, $first: Int!) {
-  signals(filter: $filter, first: $first) {
-    edges {
-      node {
-        id kind department title summary url severity status sentiment occurredAt
-        account { name }
-        author { name }
-        source { name }
-      }
-    }
-  }
-}
-""".strip()
+_FIELDS = (
+    *("id", "kind", "department", "title", "summary", "url", "severity", "status", "sentiment"),
+    *("occurredAt", "account { name }", "author { name }", "source { name }"),
+)
+
+
+def _document(turn: int) -> str:
+    """Write the page with its fields in an order of its own."""
+    at = turn % len(_FIELDS)
+    fields = " ".join((*_FIELDS[at:], *_FIELDS[:at]))
+    return (
+        f"query Page{turn}($filter: SignalFilter, $first: Int!) {{\n"
+        f"  signals(filter: $filter, first: $first) {{ edges {{ node {{ {fields} }} }} }}\n}}"
+    )
+
+
+DOCUMENTS = tuple(map(_document, range(15)))  # with 8 filters each: 120 questions
+DOCUMENT = DOCUMENTS[0]
 
 FILTERS: tuple[dict[str, Any], ...] = (
     {},
@@ -38,11 +43,11 @@ FILTERS: tuple[dict[str, Any], ...] = (
 
 
 def requests(port: int, key: str) -> list[str]:
-    """Write each filter's whole HTTP request."""
+    """Write the whole HTTP request of each document with each filter."""
     written = []
-    for narrowed in FILTERS:
+    for document, narrowed in product(DOCUMENTS, FILTERS):
         variables = {"filter": narrowed, "first": FIRST}
-        body = orjson.dumps({"query": DOCUMENT, "variables": variables}).decode()
+        body = orjson.dumps({"query": document, "variables": variables}).decode()
         written.append(
             "POST /graphql HTTP/1.1\r\n"
             f"Host: 127.0.0.1:{port}\r\n"

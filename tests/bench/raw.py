@@ -167,3 +167,13 @@ async def _sqlite(database: str) -> AsyncGenerator[Fetch]:
         yield fetch
     finally:
         connection.close()
+
+
+def make_empty() -> ASGIApp:
+    """Make what reads a POST and answers nothing: the least that a request costs."""
+
+    async def nothing(request: Request) -> Response:
+        await request.body()
+        return Response()
+
+    return Starlette(routes=[Route("/graphql", nothing, methods=["POST"])])

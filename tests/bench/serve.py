@@ -1,6 +1,6 @@
 """Runs one contender behind uvicorn, and tells its own processor time and memory when asked.
 
-python -m tests.bench.serve hub|inbox|bare|stock|raw PORT DATABASE KEY
+python -m tests.bench.serve hub|kept|inbox|bare|stock|raw|empty PORT DATABASE KEY
 """
 
 import resource
@@ -34,12 +34,14 @@ def main(contender: str, port: str, database: str, key: str) -> None:
 def _app(contender: str, database: str, key: str) -> ASGIApp:
     # Imported one by one: what a contender does not need must not weigh on it.
     match contender:
-        case "hub":
+        case "hub" | "kept":
             from hub.config import read_config  # noqa: PLC0415
             from hub.settings import Settings  # noqa: PLC0415
             from hub.web.app import make_app  # noqa: PLC0415
 
-            options: dict[str, Any] = {"database": database, "secret_key": SECRET}
+            # Its answers are kept in `kept` alone; everything else is as in production.
+            most = {} if contender == "kept" else {"response_cache": 0}
+            options: dict[str, Any] = {"database": database, "secret_key": SECRET, **most}
             return make_app(Settings(**options), read_config("", {}))
         case "inbox":
             from hub.settings import Settings  # noqa: PLC0415
@@ -56,6 +58,10 @@ def _app(contender: str, database: str, key: str) -> ASGIApp:
             from tests.bench.stock import make_stock  # noqa: PLC0415
 
             return make_stock(database, key)
+        case "empty":
+            from tests.bench.raw import make_empty  # noqa: PLC0415
+
+            return make_empty()
         case "raw":
             from tests.bench.raw import make_raw  # noqa: PLC0415
 
