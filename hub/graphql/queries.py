@@ -19,6 +19,13 @@ from hub.graphql.feed import (
 from hub.graphql.filters import FilterBy
 from hub.graphql.log import read_changes
 from hub.graphql.metadata import KEPT
+from hub.graphql.names import (
+    AccountConnection,
+    NameSearch,
+    PersonConnection,
+    read_accounts,
+    read_people,
+)
 from hub.graphql.nodes import find_nodes
 from hub.graphql.relay import (
     PAGE,
@@ -36,7 +43,15 @@ from hub.graphql.relay import (
 )
 from hub.graphql.roles import Role, role_type
 from hub.graphql.sources import Source, find_source, load_sources
-from hub.graphql.types import ChangeConnection, Relevance, Signal, relevance_type, signal_type
+from hub.graphql.types import (
+    Account,
+    ChangeConnection,
+    Person,
+    Relevance,
+    Signal,
+    relevance_type,
+    signal_type,
+)
 
 
 @strawberry.type(description="Who is asking, and as what.")
@@ -119,6 +134,28 @@ class Query:
         condition = all_of(visible, wanted) if wanted else visible
         part = Part(first, after, last, before)
         return await read_signals(info, condition, order_by, part, search)
+
+    @strawberry.field(description="The accounts that signals you may see are about, by name.")
+    async def accounts(
+        self, info: Info, search: NameSearch = None, first: First = None, after: After = None
+    ) -> AccountConnection:
+        return await read_accounts(info, search, first, after)
+
+    @strawberry.field(description="One account; null where no signal that you may see is about it.")
+    async def account(self, info: Info, id: IdOf) -> Account | None:  # noqa: A002
+        found = (await find_nodes(info, [str(id)]))[0]
+        return found if isinstance(found, Account) else None
+
+    @strawberry.field(description="The people whom signals you may read name, by name.")
+    async def people(
+        self, info: Info, search: NameSearch = None, first: First = None, after: After = None
+    ) -> PersonConnection:
+        return await read_people(info, search, first, after)
+
+    @strawberry.field(description="One person; null where no signal that you may read names them.")
+    async def person(self, info: Info, id: IdOf) -> Person | None:  # noqa: A002
+        found = (await find_nodes(info, [str(id)]))[0]
+        return found if isinstance(found, Person) else None
 
     @strawberry.field(
         description="What a role should hear: the best of each day first.", metadata={KEPT: True}

@@ -253,3 +253,33 @@ async def test_a_search_that_cannot_be_is_refused(hub: Running) -> None:
     for given in wrong:
         answer = await hub.reply(SEARCH, order="RELEVANCE", **given)
         assert answer["errors"][0]["extensions"]["code"] == "INVALID"
+
+
+NAMES = """query Q($search: String, $after: String, $first: Int) {
+  accounts(search: $search, after: $after, first: $first) {
+    edges { cursor node { id name } } pageInfo { hasNextPage endCursor }
+  }
+}"""
+
+
+async def test_accounts_are_paged_by_name_and_found_by_its_beginnings(hub: Running) -> None:
+    seen = (await hub.ask(NAMES, role="admin", first=100))["accounts"]["edges"]
+    names = [edge["node"]["name"] for edge in seen]
+    assert names
+    paged: list[str] = []
+    after = None
+    while True:
+        page = (await hub.ask(NAMES, role="admin", first=1, after=after))["accounts"]
+        paged += [edge["node"]["name"] for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert paged == names
+    found = await hub.ask(NAMES, role="admin", search=names[0].upper()[:4], first=100)
+    assert names[0] in [edge["node"]["name"] for edge in found["accounts"]["edges"]]
+    one = seen[0]["node"]
+    query = "query Q($id: ID!) { account(id: $id) { name } person(id: $id) { name } }"
+    told = await hub.ask(query, role="admin", id=one["id"])
+    assert told == {"account": {"name": one["name"]}, "person": None}
+    people = await hub.ask('{ people(search: "nobody-of-the-sort") { edges { cursor } } }')
+    assert people == {"people": {"edges": []}}
