@@ -1,5 +1,8 @@
 """Makes GraphQL types of the vocabulary's enumerations, which are then used as they are."""
 
+from collections.abc import Mapping
+from enum import Enum
+
 import strawberry
 
 from hub.kinds import Department, Family, Severity
@@ -42,6 +45,72 @@ strawberry.enum(
     description="The order of a list of signals. RELEVANCE: what fits the search best, by "
     "where its words stand, whether whole and together; of equals the newest.",
 )
+
+_VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
+    Department: {one: f"What {one.value} does, or is asked." for one in Department},
+    Family: {
+        **{one: f"Signals with the details of: {one.value}." for one in Family},
+        Family.GENERIC: "Kinds of your own, which have no typed details.",
+    },
+    Severity: {
+        Severity.INFO: "Good to know.",
+        Severity.LOW: "To be seen at some time.",
+        Severity.MEDIUM: "To be seen today.",
+        Severity.HIGH: "To be seen at once.",
+        Severity.CRITICAL: "Whatever else there is, this first.",
+    },
+    Status: {
+        Status.INFORMATION: "Nobody has to do anything about it.",
+        Status.OPEN: "Somebody has to do something about it.",
+        Status.ACKNOWLEDGED: "Somebody does something about it.",
+        Status.RESOLVED: "It is over.",
+        Status.DELETED: "It is gone at its source.",
+    },
+    Classification: {
+        Classification.PUBLIC: "Anybody may know.",
+        Classification.INTERNAL: "The whole company may know.",
+        Classification.CONFIDENTIAL: "Roles that may see confidential things.",
+        Classification.RESTRICTED: "Roles that are named for its source.",
+    },
+    Origin: {
+        Origin.POLL: "The hub asked its source.",
+        Origin.PUSH: "Its source sent it.",
+        Origin.PERSON: "A person published it.",
+        Origin.DERIVED: "The hub made it out of others.",
+    },
+    ChangeType: {
+        ChangeType.CREATED: "The hub heard of it.",
+        ChangeType.UPDATED: "A newer revision took the place of the one before.",
+        ChangeType.DELETED: "It is gone at its source.",
+        ChangeType.HISTORY: "A late, older revision joined the history.",
+        ChangeType.EXPIRED: "It was kept long enough, and is gone from here.",
+    },
+    Outcome: {
+        Outcome.SENT: "The role hears of it.",
+        Outcome.BELOW_THRESHOLD: "It matters too little to the role.",
+        Outcome.NOT_PERMITTED: "The role may not see it.",
+        Outcome.HISTORY: "It happened before the source was to notify.",
+    },
+    State: {
+        State.WAITING: "Not polled yet.",
+        State.OK: "All is well.",
+        State.FAILING: "It could not be read; it is tried again.",
+        State.AUTH_FAILED: "It lets the hub in no more: its secret has to be mended.",
+        State.PAUSED: "Not polled until somebody resumes it.",
+        State.REMOVED: "No longer in hub.toml; its signals are kept.",
+    },
+    Order: {
+        Order.NEWEST: "What happened last comes first.",
+        Order.OLDEST: "What happened first comes first.",
+        Order.UPDATED: "What the hub stored last comes first.",
+        Order.RELEVANCE: "What fits the search best comes first.",
+    },
+}
+"""What each value means. A test asks for every one that the schema shows."""
+
+for _enum, _about in _VALUES.items():
+    for _value in vars(_enum)["__strawberry_definition__"].values:
+        _value.description = _about.get(_enum[_value.name])
 
 __all__ = [
     "ChangeType",

@@ -13,7 +13,9 @@ from hub.details import misfits, schema_path
 from hub.errors import Code
 from hub.graphql.context import Info
 from hub.graphql.enums import Severity
+from hub.graphql.pausing import PauseSourceResult, ResumeSourceResult, pause, resume
 from hub.graphql.relay import SourceName
+from hub.graphql.results import Forbidden, InvalidInput, NotFound
 from hub.graphql.sources import Source, load_source
 from hub.graphql.types import Signal, signal_type
 from hub.ingest import Reading, announce, ingest
@@ -21,7 +23,7 @@ from hub.jobs import Work
 from hub.kinds import KINDS
 from hub.signals import Origin, Status, new_id, now
 from hub.store.clock import clock
-from hub.store.sources import make_due
+from hub.store.sources import State, make_due
 
 PUBLISHABLE = ("team.", "customer.", "goal.", "people.", "partner.", "policy.", "community.")
 LONGEST = {"title": 300, "summary": 2_000, "body": 100_000}
@@ -53,25 +55,6 @@ class PublishSignalInput:
 @strawberry.type(description="It was published.")
 class PublishSignalSuccess:
     signal: Signal = strawberry.field(description="The signal it became.")
-
-
-@strawberry.type(description="What was given cannot be taken.")
-class InvalidInput:
-    code: str = strawberry.field(description="A word for programs.")
-    message: str = strawberry.field(description="What is wrong, and what to do.")
-    field: str | None = strawberry.field(description="The part of the input that is wrong.")
-
-
-@strawberry.type(description="The key may not do this.")
-class Forbidden:
-    code: str = strawberry.field(description="A word for programs.")
-    message: str = strawberry.field(description="What it takes.")
-
-
-@strawberry.type(description="There is no such thing, for you.")
-class NotFound:
-    code: str = strawberry.field(description="A word for programs.")
-    message: str = strawberry.field(description="What is not there.")
 
 
 @strawberry.type(description="A poll was asked for; it begins at once.")
@@ -152,6 +135,16 @@ class Mutation:
         await announce(done, runtime.bus, runtime.waker)
         return PublishSignalSuccess(signal=signal_type(done.signals[0]))
 
+    pause_source: PauseSourceResult = strawberry.mutation(
+        resolver=pause,
+        description="Poll a source no more until it is resumed; what its vendor sends is still "
+        "taken. Takes the admin scope.",
+    )
+    resume_source: ResumeSourceResult = strawberry.mutation(
+        resolver=resume,
+        description="Poll a paused source again, from where it stood; takes the admin scope.",
+    )
+
     @strawberry.mutation(
         description="Poll a source now, also one that had stopped; takes the admin scope."
     )
@@ -166,6 +159,9 @@ class Mutation:
             return NotFound(code=Code.NOT_FOUND, message=message)
         if not runtime.config.sources[name].polled:
             message = f"{name} only listens: it has nothing to poll"
+            return InvalidInput(code=Code.INVALID, message=message, field="name")
+        if (await load_source(info, name)).state is State.PAUSED:
+            message = f"{name} is paused: resume it, and it is polled"
             return InvalidInput(code=Code.INVALID, message=message, field="name")
         async with runtime.store.write() as connection:
             at = await clock(connection)

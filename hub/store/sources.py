@@ -140,13 +140,14 @@ async def settle(
     """Record how a poll ended and give the lease back; a late one changes nothing.
 
     A poll that was asked for meanwhile stays due: this one may have begun too early to see it.
-    A source that hub.toml no longer names stays removed.
+    A source that hub.toml no longer names stays removed, and one that was paused meanwhile paused.
     """
     changes = dict(outcome)
     if "state" in changes:
         state = _SOURCES.c.state
         changes["state"] = case(
-            (state == State.REMOVED, state), else_=literal(changes["state"], state.type)
+            (state.in_([State.REMOVED, State.PAUSED]), state),
+            else_=literal(changes["state"], state.type),
         )
     if "next_poll_at" in changes:
         due = _SOURCES.c.next_poll_at
@@ -172,6 +173,21 @@ async def make_due(connection: AsyncConnection, name: str, at: datetime) -> bool
     return asked.rowcount == 1
 
 
+async def set_paused(connection: AsyncConnection, name: str, at: datetime, *, paused: bool) -> bool:
+    """Pause a source, or resume one; False where it was so already, or is removed."""
+    state = _SOURCES.c.state
+    known = case((_SOURCES.c.last_success_at.is_not(None), State.OK), else_=State.WAITING)
+    done = await connection.execute(
+        update(SourceRow)
+        .where(
+            col(SourceRow.name) == name,
+            state.not_in([State.PAUSED, State.REMOVED]) if paused else state == State.PAUSED,
+        )
+        .values({"state": State.PAUSED} if paused else {"state": known, "next_poll_at": at})
+    )
+    return done.rowcount == 1
+
+
 async def hasten_poll(connection: AsyncConnection, name: str, at: datetime) -> None:
     """Ask for a poll at a time, unless it comes sooner anyway or the source does not work.
 
@@ -193,8 +209,13 @@ async def heard_of(
     connection: AsyncConnection, name: str, problem: str | None, at: datetime
 ) -> None:
     """Record how a source does that only listens: by the last that it was sent."""
-    good = {"state": State.OK, "failures": 0, "last_success_at": at}
-    bad = {"state": State.FAILING, "last_error_at": at, "failures": SourceRow.failures + 1}
+    paused = case((_SOURCES.c.state == State.PAUSED, State.PAUSED))
+    good = {"state": func.coalesce(paused, State.OK), "failures": 0, "last_success_at": at}
+    bad = {
+        "state": func.coalesce(paused, State.FAILING),
+        "last_error_at": at,
+        "failures": SourceRow.failures + 1,
+    }
     await connection.execute(
         update(SourceRow)
         .where(col(SourceRow.name) == name, col(SourceRow.state) != State.REMOVED)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from graphql import build_schema
+from graphql import GraphQLEnumType, build_schema
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 
@@ -14,6 +14,8 @@ def undescribed() -> Iterator[str]:
             continue
         if not kind.description:
             yield name
+        if isinstance(kind, GraphQLEnumType):
+            yield from (f"{name}.{one}" for one, of in kind.values.items() if not of.description)
         for field, what in getattr(kind, "fields", {}).items():
             if not what.description:
                 yield f"{name}.{field}"
@@ -22,5 +24,5 @@ def undescribed() -> Iterator[str]:
                     yield f"{name}.{field}({argument})"
 
 
-def test_every_type_field_and_argument_is_described() -> None:
+def test_every_type_field_argument_and_value_is_described() -> None:
     assert list(undescribed()) == []

@@ -1,6 +1,7 @@
 """Polls through a running hub: what a source does wrong is said in words, and loses nothing."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -186,3 +187,49 @@ async def test_a_restart_goes_on_where_it_was(database_url: str) -> None:
             kinds = [edge["node"]["type"] for edge in changes["changes"]["edges"]]
             assert kinds == ["CREATED", "CREATED"]
             assert book.asked > asked
+
+
+ACT = """
+mutation Act($name: String!) {
+  done: ACTSource(name: $name) {
+    __typename
+    ... on ACTEDSourceSuccess { source { state } }
+    ... on InvalidInput { code field message }
+    ... on NotFound { code message }
+    ... on Forbidden { code message }
+  }
+}
+"""
+
+
+async def test_a_paused_source_is_polled_no_more_until_it_is_resumed(database_url: str) -> None:
+    book = Book()
+    book.write("Before")
+    async with AsyncExitStack() as stack:
+        one, two = [await stack.enter_async_context(serve(b.app)) for b in (book, Book())]
+        hub = await stack.enter_async_context(running(database_url, ledger_config(one, two)))
+        await until(lambda: _shows(hub, "Before"))
+        pause, resume = (
+            ACT.replace("ACTED", act.capitalize()).replace("ACT", act)
+            for act in ("pause", "resume")
+        )
+        for _ in range(2):
+            done = (await hub.ask(pause, role="admin", name="ledger"))["done"]
+            assert done == {"__typename": "PauseSourceSuccess", "source": {"state": "PAUSED"}}
+        sync = 'mutation { syncSource(name: "ledger") { __typename } }'
+        assert (await hub.ask(sync, role="admin"))["syncSource"]["__typename"] == "InvalidInput"
+        await asyncio.sleep(1)  # a poll that was under way ends, and leaves it paused
+        asked = book.asked
+        book.write("Meanwhile")
+        await asyncio.sleep(2)
+        assert book.asked == asked
+        assert await _in_state(hub, "PAUSED")
+        done = (await hub.ask(resume, role="admin", name="ledger"))["done"]
+        assert done == {"__typename": "ResumeSourceSuccess", "source": {"state": "OK"}}
+        await until(lambda: _shows(hub, "Meanwhile"))
+        for act in (pause, resume):
+            refused = (await hub.ask(act, name="ledger"))["done"]
+            assert (refused["__typename"], refused["code"]) == ("Forbidden", "FORBIDDEN")
+            unknown = (await hub.ask(act, role="admin", name="nothing"))["done"]
+            assert (unknown["__typename"], unknown["code"]) == ("NotFound", "NOT_FOUND")
+            assert "ledger" in unknown["message"]
