@@ -58,6 +58,8 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class HasLabel:
+    """It has one of these labels, at least."""
+
     values: frozenset[str]
 
 
@@ -128,8 +130,12 @@ def may_see(viewer: Viewer, rules: Mapping[str, Sees]) -> Condition:
     return any_of(*parts)
 
 
-def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911, PLR0912 - a line a node
-    """Judge a signal's facts in memory."""
+def holds(condition: Condition, facts: Facts, *, unknown: bool = True) -> bool:  # noqa: C901, PLR0911, PLR0912 - a line a node
+    """Judge a signal's facts in memory; what they no longer say may have been so.
+
+    `unknown` is the answer of a part that looks at what was erased. What is negated is asked the
+    other way round, so that the whole holds wherever it may hold.
+    """
     match condition:
         case Always():
             return True
@@ -148,15 +154,15 @@ def holds(condition: Condition, facts: Facts) -> bool:  # noqa: C901, PLR0911, P
         case Before(at):
             return facts.occurred_at < at
         case HasLabel(values):
-            return facts.labels is None or not values.isdisjoint(facts.labels)
+            return unknown if facts.labels is None else not values.isdisjoint(facts.labels)
         case Says():
-            return True  # facts have no words: whoever may have been shown it is told
+            return unknown  # facts have no words: whoever may have been shown it is told
         case Not(of):
-            return not holds(of, facts)
+            return not holds(of, facts, unknown=not unknown)
         case AllOf(of):
-            return all(holds(part, facts) for part in of)
+            return all(holds(part, facts, unknown=unknown) for part in of)
         case AnyOf(of):
-            return any(holds(part, facts) for part in of)
+            return any(holds(part, facts, unknown=unknown) for part in of)
 
 
 def all_of(*parts: Condition) -> Condition:

@@ -219,6 +219,11 @@ def kind_info(kind: str) -> KindInfo:
     return KindInfo(Family.GENERIC, _BY_DOMAIN.get(domain, Department.COMPANY), "A custom kind")
 
 
+def kinds_of(family: Family) -> frozenset[str]:
+    """Name the kinds of the catalogue that belong to a family."""
+    return frozenset(kind for kind, info in KINDS.items() if info.family is family)
+
+
 def matches_kind(pattern: str, kind: str) -> bool:
     """`sales.*` takes every kind below `sales`; `*` takes all; else the exact kind."""
     if pattern == "*":

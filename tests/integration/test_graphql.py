@@ -99,6 +99,23 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"occurredBefore": "2026-11-02T10:10:00+01:00"}, lambda n: n // 2 < 10),
     ({"kinds": ["*"], "labels": ["even"], "minSeverity": "CRITICAL"}, lambda n: n % 10 == 4),
     ({"kinds": []}, lambda _: False),
+    ({"families": ["DEAL", "RELEASE"]}, lambda n: n % 4 in {0, 2}),
+    ({"families": ["GENERIC"]}, lambda _: False),
+    ({"minSeverity": "LOW", "maxSeverity": "MEDIUM"}, lambda n: n % 5 in {1, 2}),
+    ({"allLabels": ["odd", "x"]}, lambda n: n % 2 == 1),
+    ({"allLabels": ["odd", "even"]}, lambda _: False),
+    ({"allLabels": ["odd", "\0"]}, lambda _: False),
+    ({"allLabels": []}, lambda _: True),
+    ({"not": {"kinds": ["sales.*"], "labels": ["even"]}}, lambda n: n % 4 != 0),
+    ({"or": [{"kinds": ["people.hire"]}, {"labels": ["even"]}]}, lambda n: n % 4 != 1),
+    ({"or": []}, lambda _: False),
+    ({"and": []}, lambda _: True),
+    ({"or": [{}, {"kinds": []}]}, lambda _: True),
+    ({"not": {}}, lambda _: False),
+    (
+        {"and": [{"not": {"or": [{"labels": ["even"]}]}}, {"maxSeverity": "INFO"}]},
+        lambda n: n % 10 == 5,
+    ),
     ({"sources": ["elsewhere"]}, lambda _: False),
 ]
 
@@ -108,6 +125,38 @@ async def test_filters(hub: Running, given: dict[str, Any], wanted: Any) -> None
     found = await walk(hub, PAGE, "signals", 50, back=False, order="OLDEST", filter=given)
     numbers = [int(title.split()[-1]) for title in found if CANARY not in title]
     assert sorted(numbers) == [number for number in range(60) if wanted(number)]
+
+
+def deep(levels: int) -> dict[str, Any]:
+    given: dict[str, Any] = {"labels": ["even"]}
+    for _ in range(levels - 1):
+        given = {"not": given}
+    return given
+
+
+TOO_MUCH: list[tuple[dict[str, Any], str, int]] = [
+    (deep(9), "nests deeper than 8 levels", 8),
+    (deep(100), "nests deeper than 8 levels", 8),
+    ({"or": [{}] * 50}, "more than 50 filters", 50),
+    ({"or": [{"and": [{}] * 9}] * 6}, "more than 50 filters", 50),
+    ({"labels": ["x"] * 51}, "filter.labels has 51 values", 50),
+    ({"not": {"allLabels": ["x"] * 51}}, "filter.allLabels has 51 values", 50),
+]
+
+
+@pytest.mark.parametrize(("given", "words", "limit"), TOO_MUCH, ids=range(len(TOO_MUCH)))
+async def test_a_filter_that_is_too_much_says_the_limit(
+    hub: Running, given: dict[str, Any], words: str, limit: int
+) -> None:
+    answer = await hub.reply(PAGE, order="NEWEST", filter=given)
+    [error] = answer["errors"]
+    assert words in error["message"]
+    assert error["extensions"] == {"code": "INVALID", "limit": limit}
+
+
+async def test_a_filter_may_be_as_deep_as_the_limit(hub: Running) -> None:
+    found = await hub.ask(PAGE, order="NEWEST", first=100, filter=deep(8))
+    assert len(found["signals"]["edges"]) == 31  # an odd number of times not even, and a secret
 
 
 async def test_one_accounts_signals(hub: Running) -> None:
