@@ -1,10 +1,11 @@
 """The change log as a list that another tool follows."""
 
+from hub.access import Condition
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.relay import LOG, PageInfo, log_cursor, read_log_cursor, window
 from hub.graphql.types import ChangeConnection, ChangeEdge, change_type, concerns
-from hub.store import log
+from hub.store import Connection, log
 from hub.store.signals import revisions
 
 SCANNED = 2000  # log lines read for one page, however few of them the viewer may see
@@ -20,7 +21,7 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
     size = window(LOG, (int,), first, None, None, None).size
     start = read_log_cursor(after) if after else 0
     async with info.context.runtime.store.read() as connection:
-        lines = await log.after(connection, start, SCANNED)
+        lines, more = await _lines(connection, start, size, visible)
         if after is not None and not await log.reaches(connection, start):
             raise _expired(await log.oldest(connection))
         seen = [line for line in lines if concerns(line, visible)]
@@ -34,12 +35,33 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
             for change in page
         ],
         page_info=PageInfo(
-            has_next_page=len(seen) > size or len(lines) == SCANNED,
+            has_next_page=len(seen) > size or more,
             has_previous_page=start > 0,
             start_cursor=log_cursor(page[0].seq) if page else None,
             end_cursor=log_cursor(end),
         ),
     )
+
+
+async def _lines(
+    connection: Connection, start: int, size: int, visible: Condition
+) -> tuple[list[log.Change], bool]:
+    """Read on until the viewer may see more than a page, or enough was read; say if more follow."""
+    wanted = size + 1
+    lines = await log.after(connection, start, wanted)
+    more = len(lines) == wanted
+    seen = sum(concerns(line, visible) for line in lines)
+    while more and seen <= size and len(lines) < SCANNED:
+        wanted = min(len(lines), SCANNED - len(lines))
+        part = await log.after(connection, lines[-1].seq, wanted)
+        more = len(part) == wanted
+        seen += sum(concerns(line, visible) for line in part)
+        lines += part
+    if len(lines) > size + 1 and not await log.reaches(connection, lines[0].seq):
+        # Lines were trimmed between two reads, perhaps some that neither had: read at once.
+        lines = await log.after(connection, start, SCANNED)
+        more = len(lines) == SCANNED
+    return lines, more
 
 
 def _expired(oldest: int) -> Refused:

@@ -198,6 +198,24 @@ async def test_refusals_say_what_to_do(hub: Running, query: str, code: str, word
     assert "Traceback" not in json.dumps(answer)
 
 
+@pytest.mark.parametrize("role", ["sales", "community", "admin"])
+async def test_changes_are_the_same_in_pages_of_any_size(hub: Running, role: str) -> None:
+    query = """query Q($first: Int!, $after: String) { changes(first: $first, after: $after) {
+        edges { node { seq } } pageInfo { hasNextPage endCursor } } }"""
+    found: dict[int, list[int]] = {}
+    for size in (1, 7, 100):
+        found[size], after = [], None
+        while True:
+            page = (await hub.ask(query, role=role, first=size, after=after))["changes"]
+            found[size] += [edge["node"]["seq"] for edge in page["edges"]]
+            after = page["pageInfo"]["endCursor"]
+            if not page["pageInfo"]["hasNextPage"]:
+                break
+    assert found[1] == found[7] == found[100]
+    assert found[100] == sorted(set(found[100]))
+    assert len(found[100]) >= (61 if role == "sales" else 1)
+
+
 async def test_a_cursor_of_another_list_is_refused(hub: Running) -> None:
     query = "{ signals(first: 1) { edges { cursor } resumeFrom } }"
     found = (await hub.ask(query))["signals"]
