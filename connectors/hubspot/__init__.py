@@ -2,18 +2,29 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, ClassVar, TypeAlias
 
 from pydantic import AwareDatetime, Field
 
 from connectors.hubspot.events import checked, deletions, delivery
-from connectors.hubspot.search import Place, read_list, stamp_of
+from connectors.hubspot.search import (
+    CHANGES,
+    at,
+    modified_at,
+    onward,
+    parts,
+    read_list,
+    since,
+    stamp_of,
+)
 from hub.connector import (
     Accepted,
     AccountRef,
     Api,
+    Batch,
     Bearer,
     Connector,
     Cursor,
@@ -21,12 +32,14 @@ from hub.connector import (
     Duration,
     Endpoint,
     Http,
+    Json,
     Page,
     PersonRef,
     Pushed,
     SecretStr,
     SourceMisbehaved,
     Status,
+    streams,
     utc,
 )
 
@@ -42,7 +55,6 @@ _PROPERTIES = {
               "hs_associated_contact_email", "hs_associated_contact_firstname",
               "hs_associated_contact_lastname", "hubspot_owner_id", "hs_lastmodifieddate"),
 }  # fmt: skip
-_OVERLAP = 2 * 60 * 1000  # milliseconds
 
 
 class HubSpot(Connector):
@@ -117,25 +129,31 @@ class HubSpot(Connector):
         # Stages and owners are read at each pull and never kept: two small answers, and a stage
         # that is renamed or an owner who is new is known at once.
         reader = _Reader(self, await _stages(api), await _owners(api))
-        reads = {"deals": reader.deal, "leads": reader.lead}
-        walks = ("deals", "leads") if self.leads else ("deals",)
-        state: dict[str, Any] = dict(cursor)
-        first = walks.index(state["turn"]) if state.get("turn") in walks else 0
-        for name, then in zip(walks[first:], (*walks[first + 1 :], walks[0]), strict=True):
-            since = {"modified": round(self.since.timestamp() * 1000) if self.since else 0}
-            place = Place(**state.get(name, since))
-            reached = place.modified
-            if place.ended:
-                # The index lags what is written by seconds; what is read again is stored once.
-                place = Place(max(reached - _OVERLAP, 0))
-            while not place.ended:
-                asked = place.search(*_PROPERTIES[name], self.competitor_property)
-                records, after = read_list(await api.post(f"/crm/v3/objects/{name}/search", asked))
-                place = place.onward(records, after, reached)
-                state |= {name: asdict(place), "turn": then if place.ended else name}
-                reader.companies = await _companies(api, records) if name == "deals" else {}
-                more = not place.ended or then != walks[0]
-                yield Page.read(records, reads[name], dict(state), more=more)
+        lists = ("deals", "leads") if self.leads else ("deals",)
+        pulls = {name: partial(self._changes, api, reader, name) for name in lists}
+        async for page in streams(parts(cursor), pulls):
+            yield page
+
+    def _changes(
+        self, api: Api, reader: "_Reader", name: str, cursor: Cursor
+    ) -> AsyncIterator[Page]:
+        asked = (*_PROPERTIES[name], self.competitor_property)
+
+        async def found(search: dict[str, Any]) -> tuple[list[Any], str | None]:
+            answer = read_list(await api.post(f"/crm/v3/objects/{name}/search", search))
+            if name == "deals":
+                reader.companies = await _companies(api, answer[0])
+            return answer
+
+        async def ask(modified: datetime | None, place: Json) -> Batch:
+            return Batch(*await found(since(modified, place, asked)))
+
+        async def ask_at(modified: datetime, after: Json) -> Batch:
+            records, following = await found(at(modified, after, asked))
+            return Batch(records, onward(records, following, after))
+
+        read = {"deals": reader.deal, "leads": reader.lead}[name]
+        return CHANGES.pages(cursor, ask, modified_at, read=read, since=self.since, at=ask_at)
 
 
 _Stages: TypeAlias = dict[str | None, tuple[str, str, str | None]]

@@ -155,6 +155,33 @@ async def test_a_bulk_edit_of_more_deals_than_a_search_may_give_is_walked_by_id(
     assert source.current.keys() == {f"deal/{number}" for number in {1, *numbers}}
 
 
+@pytest.mark.parametrize(
+    ("place", "known"),
+    [
+        ({"modified": 5, "id": None, "after": "0", "ended": True}, set(range(1, 9))),
+        ({"modified": 5, "id": None, "after": "0", "ended": False}, {5, 6, 7, 8}),
+        ({"modified": 5, "id": None, "after": "1", "ended": False}, {6, 7, 8}),
+        ({"modified": 5, "id": "5", "after": "0", "ended": False}, {55, 6, 7, 8}),
+    ],
+)
+async def test_a_cursor_of_the_first_release_is_read_on(
+    place: dict[str, Any], known: set[int]
+) -> None:
+    twin = Twin(page=200)
+    for number in sorted({*range(1, 9), *({55} if 55 in known else ())}, key=str):
+        twin.emit({"id": number, "at": at(min(number, 5) if number == 55 else number)})
+    begin = round(datetime(2026, 5, 4, tzinfo=UTC).timestamp() * 1000)
+    async with polling(twin, leads=None) as source:
+        source.cursor = {"deals": place | {"modified": begin + place["modified"]}, "turn": "deals"}
+        await source.poll()
+        assert source.current.keys() == {f"deal/{number}" for number in known}
+        resting = source.cursor
+        twin.emit({"id": 9, "at": at(9)})
+        await source.poll()
+    assert "deal/9" in source.current
+    assert resting.keys() == {"deals"}
+
+
 @pytest.mark.parametrize("size", [1, 2, 5, 200])
 async def test_pages_of_any_size_bring_the_same_and_every_cursor_resumes(size: int) -> None:
     twin = Twin(page=size)

@@ -253,6 +253,55 @@ async def test_more_records_at_one_moment_than_can_be_asked_for_are_an_error_tha
         await poll.poll()
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    first=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 1)), max_size=24),
+    meanwhile=writes,
+    stops=stops,
+    size=st.integers(1, 3),
+    moving=st.booleans(),
+)
+def test_more_records_at_one_moment_than_one_may_page_through_are_read_by_their_names(
+    first: list[tuple[int, int]],
+    meanwhile: list[tuple[int, int]],
+    stops: list[int],
+    size: int,
+    moving: bool,
+) -> None:
+    vendor = Vendor(size)
+    for number, seconds in first:
+        vendor.write(number, seconds)
+    vendor.meanwhile = [(number, max(seconds, 1)) for number, seconds in meanwhile]
+    most = size if moving else 2 * size  # one page past the first may be asked for, or none
+
+    async def ask(since: datetime | None, place: Json) -> Batch:
+        assert not isinstance(place, int) or place < most, "the vendor refuses to page further"
+        return await vendor.by_offset(since, place)
+
+    async def at(moment: datetime, place: Json) -> Batch:
+        after = place if isinstance(place, int) else 0
+        due = [one for one in vendor.sorted() if one["at"] == moment and one["id"] > after]
+        page = due[:size]
+        vendor.between()
+        return Batch(page, page[-1]["id"] if len(due) > size else None)
+
+    cap = None if moving else most
+    family = ModifiedSince(timedelta(0), cap=cap, moving=moving, tick=timedelta(seconds=1))
+    poll = Poll(lambda cursor: family.pages(cursor, ask, changed, read=draft, at=at))
+
+    async def run() -> None:
+        for stop in stops:
+            await poll.poll(stop)
+        while vendor.meanwhile:
+            await poll.poll()
+        await poll.poll()
+        await poll.poll()
+
+    asyncio.run(run())
+    if moving or not meanwhile:  # else what slips between pages is the trap that `moving` is for
+        assert poll.seen == truth(vendor)
+
+
 async def test_a_record_of_a_time_to_come_hides_none_of_today() -> None:
     vendor = Vendor(10)
     vendor.write(1)
