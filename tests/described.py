@@ -107,7 +107,7 @@ class Operation:
                 yield f"body {'/'.join(map(str, error.absolute_path))}: {error.message[:120]}"
 
     def _odd(self, parameter: Mapping[str, Json], value: str) -> Iterator[str]:
-        schema = _followed(parameter.get("schema") or _swagger2(parameter), self.whole)
+        schema = followed(parameter.get("schema") or _swagger2(parameter), self.whole)
         kinds = schema.get("type")
         for error in self._validator(schema).iter_errors(_typed(value, kinds, schema, self.whole)):
             yield error.message[:120]
@@ -136,14 +136,14 @@ def _typed(value: str, kinds: Json, schema: Json, whole: Json) -> Json:
             case "boolean":
                 return {"true": True, "false": False}.get(value, value)
             case "array":
-                items = _followed(schema.get("items", {}), whole)
+                items = followed(schema.get("items", {}), whole)
                 return [_typed(one, items.get("type"), items, whole) for one in value.split(",")]
     except ValueError:
         pass
     return value
 
 
-def _followed(value: Json, whole: Json) -> Json:
+def followed(value: Json, whole: Json) -> Json:
     while isinstance(value, dict) and "$ref" in value:
         where, value = value["$ref"], whole
         for part in where.removeprefix("#/").split("/"):
@@ -159,9 +159,9 @@ def operations(file: Path, prefix: str) -> Iterator[Operation]:
         pattern = re.compile(re.escape(prefix) + re.sub(r"\\{[^}]+\\}", "[^/]+", re.escape(path)))
         for method in item.keys() & {"get", "post", "put", "patch", "delete"}:
             said = [*item.get("parameters", ()), *item[method].get("parameters", ())]
-            content = _followed(item[method].get("requestBody", {}), whole).get("content", {})
+            content = followed(item[method].get("requestBody", {}), whole).get("content", {})
             body = next((one.get("schema") for one in content.values()), None)
-            known = [_followed(one, whole) for one in said]
+            known = [followed(one, whole) for one in said]
             yield Operation(method, pattern, known, body, whole)
 
 
