@@ -9,6 +9,7 @@ from hub.kinds import Department, Family, Severity
 from hub.signals import ChangeType, Classification, Origin, Outcome, Status
 from hub.store.pages import Order
 from hub.store.sources import State
+from hub.store.stats import Dimension, Interval
 
 strawberry.enum(Department, description="The department a signal comes from.")
 strawberry.enum(Family, description="The group of a kind: which typed details its signals carry.")
@@ -45,6 +46,8 @@ strawberry.enum(
     description="The order of a list of signals. RELEVANCE: what fits the search best, by "
     "where its words stand, whether whole and together; of equals the newest.",
 )
+strawberry.enum(Dimension, name="StatsDimension", description="What signals are counted by.")
+strawberry.enum(Interval, description="How long a bucket of time is, in UTC.")
 
 _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
     Department: {one: f"What {one.value} does, or is asked." for one in Department},
@@ -105,6 +108,22 @@ _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
         Order.UPDATED: "What the hub stored last comes first.",
         Order.RELEVANCE: "What fits the search best comes first.",
     },
+    Dimension: {
+        Dimension.TIME: "When they occurred, by intervals.",
+        Dimension.DEPARTMENT: "Where they come from.",
+        Dimension.KIND: "What happened.",
+        Dimension.FAMILY: "The groups of their kinds.",
+        Dimension.SOURCE: "The configured connectors they came through.",
+        Dimension.ACCOUNT: "The customers they are about.",
+        Dimension.SEVERITY: "How bad they are.",
+        Dimension.STATUS: "Where the happenings stand.",
+    },
+    Interval: {
+        Interval.HOUR: "An hour.",
+        Interval.DAY: "A day, from midnight.",
+        Interval.WEEK: "A week, from Monday.",
+        Interval.MONTH: "A month, from its first day.",
+    },
 }
 """What each value means. A test asks for every one that the schema shows."""
 
@@ -116,7 +135,9 @@ __all__ = [
     "ChangeType",
     "Classification",
     "Department",
+    "Dimension",
     "Family",
+    "Interval",
     "Order",
     "Origin",
     "Outcome",

@@ -14,6 +14,7 @@ from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.store.pages import Key, feed_page, search_page
 from hub.store.rows import Row, signal_rows
+from hub.store.stats import count_signals
 
 _AT_AND_ID = (datetime, str)
 
@@ -46,6 +47,14 @@ class SignalConnection:
     resume_from: str = strawberry.field(
         description="The log's cursor of this snapshot: `after` of the subscription that goes on."
     )
+    condition: strawberry.Private[Condition]
+
+    @strawberry.field(
+        description="How many there are on all pages, that you may see; counted when selected."
+    )
+    async def total_count(self, info: Info) -> int:
+        async with info.context.runtime.store.read() as connection:
+            return await count_signals(connection, self.condition)
 
 
 @strawberry.type(description="A signal, how much it matters to the role, and why.")
@@ -89,6 +98,7 @@ async def read_signals(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
+        condition=condition,
     )
 
 
@@ -112,6 +122,7 @@ async def _read_best(
         ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
+        condition=all_of(condition, says),
     )
 
 

@@ -43,6 +43,7 @@ from hub.graphql.relay import (
 )
 from hub.graphql.roles import Role, role_type
 from hub.graphql.sources import Source, find_source, load_sources
+from hub.graphql.stats import Every, GroupBy, StatsBucket, read_stats
 from hub.graphql.types import (
     Account,
     ChangeConnection,
@@ -134,6 +135,19 @@ class Query:
         condition = all_of(visible, wanted) if wanted else visible
         part = Part(first, after, last, before)
         return await read_signals(info, condition, order_by, part, search)
+
+    @strawberry.field(
+        description="How many of the signals you may see are of which sort; sorts without any are "
+        "left out. More than 1,000 are refused, never cut short."
+    )
+    async def signal_stats(
+        self,
+        info: Info,
+        group_by: GroupBy,
+        filter: FilterBy = None,  # noqa: A002 - the API's name
+        interval: Every = None,
+    ) -> list[StatsBucket]:
+        return await read_stats(info, filter, group_by, interval)
 
     @strawberry.field(description="The accounts that signals you may see are about, by name.")
     async def accounts(
