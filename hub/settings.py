@@ -42,6 +42,16 @@ class Settings(BaseSettings):
     """MiB of answers to queries that are given again while no data have changed; 0: none."""
     metrics_token: Annotated[SecretStr | None, Field(min_length=16)] = None
     """Who sends it as a bearer token may read /metrics; unset, nobody may."""
+    max_tokens: Annotated[int, Field(ge=100)] = 2_000
+    """Words and signs of a GraphQL document; docs/limits.md has all of these."""
+    max_operations: Annotated[int, Field(ge=1)] = 20
+    max_fragments: Annotated[int, Field(ge=1)] = 50
+    max_directives: Annotated[int, Field(ge=1)] = 50
+    max_depth: Annotated[int, Field(ge=5)] = 16
+    max_aliases: Annotated[int, Field(ge=1)] = 30
+    max_cost: Annotated[int, Field(ge=100)] = 10_000
+    introspection: Literal["admins", "everyone"] = "admins"
+    """Whose keys may ask for the schema, and are told which field they may have meant."""
 
 
 def secret_keys(settings: Settings) -> list[str]:

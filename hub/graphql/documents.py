@@ -11,13 +11,15 @@ from graphql import (
     OperationDefinitionNode,
     parse,
     specified_rules,
+    validate,
 )
-from strawberry.schema.schema import validate_document
 from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused
+from hub.graphql.limits import Limits, judge, over
 
 MOST_DOCUMENTS = 1024
+MOST_ERRORS = 5  # of validation: who sends a document with more of them reads no more
 MOST_LETTERS = 4 * 1024 * 1024  # of all texts together; their trees weigh some twenty times that
 
 
@@ -25,13 +27,16 @@ MOST_LETTERS = 4 * 1024 * 1024  # of all texts together; their trees weigh some 
 class Document:
     """What was read of a text. `node` is None where it is no GraphQL.
 
-    It must not be executed while it has errors. `operations`: the type of each, by name.
+    It must not be executed while it has errors. `operations`: the type of each, by name. `sizes`:
+    the variables that its cost depends on. `introspects`: it asks for the schema.
     """
 
     text: str
     node: DocumentNode | None
     errors: Sequence[GraphQLError]
     operations: Sequence[tuple[str | None, OperationType]] = ()
+    sizes: frozenset[str] = frozenset()
+    introspects: bool = False
 
     def operation(self, name: str | None) -> OperationType:
         """Say what kind of operation is asked for. Raises Refused(INVALID) for none, or many."""
@@ -67,6 +72,7 @@ class Documents:
     schema: GraphQLSchema
     most: int = MOST_DOCUMENTS
     most_letters: int = MOST_LETTERS
+    limits: Limits = field(default_factory=Limits)
     _kept: OrderedDict[str, Document] = field(default_factory=OrderedDict)
     _letters: int = 0
 
@@ -88,13 +94,22 @@ class Documents:
 
     def _parsed(self, text: str) -> Document:
         try:
-            node = parse(text)
-            errors = validate_document(self.schema, node, tuple(specified_rules))
+            node = parse(text, max_lexical_tokens=self.limits.tokens)
+            judged = judge(self.schema, node, self.limits)
+            errors = judged.errors or validate(
+                self.schema, node, specified_rules, max_errors=MOST_ERRORS
+            )
+        except RecursionError:
+            refused = over("depth", None, self.limits.depth)
+            return Document(text, None, (GraphQLError(str(refused), original_error=refused),))
         except GraphQLError as error:
+            if error.message.startswith("Syntax Error: Document contains more than"):
+                refused = over("tokens", None, self.limits.tokens)
+                error = GraphQLError(str(refused), original_error=refused)
             return Document(text, None, (error,))
         operations = [
             (one.name.value if one.name else None, OperationType(one.operation.value))
             for one in node.definitions
             if isinstance(one, OperationDefinitionNode)
         ]
-        return Document(text, node, errors, operations)
+        return Document(text, node, errors, operations, judged.sizes, judged.introspects)

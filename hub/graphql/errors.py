@@ -51,6 +51,14 @@ def _as(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQ
     )
 
 
+def unhinted(error: GraphQLError) -> GraphQLError:
+    """Leave out which field may have been meant: who may not read the schema guesses it so."""
+    said, hint, _ = error.message.partition(" Did you mean")
+    if not hint:
+        return error
+    return GraphQLError(said, nodes=error.nodes, source=error.source, positions=error.positions)
+
+
 class Presented(SchemaExtension):
     """Puts every error of every operation into its public form."""
 

@@ -1,8 +1,9 @@
 """Assembles the schema, executes what is asked of it, and writes it as text."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, validate
@@ -12,21 +13,25 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.graphql import OperationType
 
 import hub.graphql.enums  # noqa: F401 - makes GraphQL types of the enumerations
+from hub.errors import Code, Refused
 from hub.graphql.context import Context
 from hub.graphql.documents import Document, Documents
-from hub.graphql.errors import Presented, counted, present
+from hub.graphql.errors import Presented, counted, present, unhinted
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.federation import ANY, VERSION, SubgraphQuery
+from hub.graphql.limits import afford, limits_of
 from hub.graphql.mutations import Mutation
 from hub.graphql.roles import Role
 from hub.graphql.subscriptions import Subscription
 from hub.graphql.types import Account, Person
+from hub.settings import Settings
 
 
 class Schema(strawberry.federation.Schema):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.documents = Documents(self._schema)
+        self.introspection: Literal["admins", "everyone"] = "admins"
         self._schema.extensions[PROJECTIONS] = Projections()
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
@@ -54,6 +59,28 @@ class Schema(strawberry.federation.Schema):
         counted(kind, result.errors, perf_counter() - began)
         return result
 
+    async def follow(
+        self,
+        text: str,
+        context: Context,
+        variables: Mapping[str, Any] | None = None,
+        operation_name: str | None = None,
+    ) -> AsyncGenerator[Any]:
+        """Execute any operation; yield its results, with their errors in their public form."""
+        document = self.documents.read(text)
+        if document.node is None:  # Strawberry would parse it once more, and without a limit
+            yield await self.run(document, context)
+            return
+        results = await self.stream(
+            text,
+            variable_values=dict(variables or {}),
+            context_value=context,
+            operation_name=operation_name,
+        )
+        async with aclosing(results):
+            async for result in results:
+                yield result
+
     async def _executed(
         self,
         document: Document,
@@ -61,8 +88,8 @@ class Schema(strawberry.federation.Schema):
         variables: Mapping[str, Any] | None,
         operation_name: str | None,
     ) -> ExecutionResult:
-        if document.errors:
-            return ExecutionResult(None, list(document.errors))
+        if errors := self.judged(document, context, variables or {}, operation_name):
+            return ExecutionResult(None, errors)
         assert document.node is not None
         assert document.operation(operation_name) is not OperationType.SUBSCRIPTION
         built = self.execution_context_class.build(
@@ -80,6 +107,34 @@ class Schema(strawberry.federation.Schema):
         ended: ExecutionResult = await result if optimized_is_awaitable(result) else result
         return ended
 
+    def judged(
+        self,
+        document: Document,
+        context: Context,
+        variables: Mapping[str, Any],
+        operation_name: str | None,
+    ) -> list[GraphQLError]:
+        """Find what keeps this viewer from executing a document with these variables."""
+        may_introspect = self.introspection == "everyone" or (
+            context.known is not None and context.known.is_admin
+        )
+        if document.errors:
+            return list(document.errors if may_introspect else map(unhinted, document.errors))
+        if document.introspects and not may_introspect:
+            refused = Refused(
+                Code.FORBIDDEN,
+                "Asking for the schema takes a key with the admin scope",
+                "Read schema.graphql, or set HUB_INTROSPECTION=everyone",
+            )
+            return [GraphQLError(str(refused), original_error=refused)]
+        try:
+            if document.sizes and document.node is not None:
+                most = self.documents.limits.cost
+                afford(self._schema, document.node, operation_name, variables, most)
+        except Refused as refused:
+            return [GraphQLError(str(refused), original_error=refused)]
+        return []
+
     def process_errors(self, errors: Sequence[GraphQLError], execution_context: Any = None) -> None:
         """Leave logging to `hub.graphql.errors`, which knows what was expected."""
 
@@ -88,18 +143,21 @@ class Read(SchemaExtension):
     """Takes the document of an operation from those that were read before."""
 
     def on_parse(self) -> Iterator[None]:
-        execution = self.execution_context
+        execution: Any = self.execution_context
         schema = execution.schema
         assert isinstance(schema, Schema)
         document = schema.documents.read(execution.query or "")
-        if document.node is not None:  # else it is parsed again, and the error told
+        if document.node is not None:  # else `follow` has told why
             execution.graphql_document = document.node
-            execution.pre_execution_errors = list(document.errors)
+            execution.pre_execution_errors = schema.judged(
+                document, execution.context, execution.variables or {}, execution.operation_name
+            )
         yield
 
 
-def make_schema() -> Schema:
-    return Schema(
+def make_schema(settings: Settings | None = None) -> Schema:
+    """Make the schema; `settings` have the limits of what may be asked of it."""
+    schema = Schema(
         query=SubgraphQuery,
         mutation=Mutation,
         subscription=Subscription,
@@ -110,6 +168,10 @@ def make_schema() -> Schema:
         scalar_overrides=ANY,
         federation_version=VERSION,
     )
+    if settings is not None:
+        schema.documents.limits = limits_of(settings)
+        schema.introspection = settings.introspection
+    return schema
 
 
 def schema_text() -> str:

@@ -72,7 +72,7 @@ def make_app(
     works = worker or settings.redis is None
     by = "hub worker" if worker else "hub serve"
     signer = session_signer(settings)
-    schema = make_schema()
+    schema = make_schema(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[None]:

@@ -26,6 +26,7 @@ PROVOKED = [
     (Code.INVALID, '{ _entities(representations: [{__typename: "X"}]) { __typename } }'),
     (Code.BAD_CURSOR, '{ signals(after: "x") { edges { cursor } } }'),
     (Code.PAGE_TOO_LARGE, "{ signals(first: 101) { edges { cursor } } }"),
+    (Code.LIMIT_EXCEEDED, "{ a" * 17 + " }" * 17),
     (Code.SYNTAX, "{ signals("),
     (Code.VALIDATION, "{ nonsense }"),
     (Code.VALIDATION, "query Q($id: ID!) { signal(id: $id) { id } }"),

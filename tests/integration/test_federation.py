@@ -39,7 +39,7 @@ async def everything(hub: Running, role: str) -> list[dict[str, Any]]:
 
 
 async def test_the_service_tells_its_schema(hub: Running) -> None:
-    sdl = (await hub.ask("{ _service { sdl } }"))["_service"]["sdl"]
+    sdl = (await hub.ask("{ _service { sdl } }", "admin"))["_service"]["sdl"]
     assert "federation/v2.9" in sdl
     for name in ("Signal", "Account", "Person"):
         assert f'type {name} implements Node @key(fields: "id")' in sdl

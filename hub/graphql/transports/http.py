@@ -146,12 +146,7 @@ async def _events(
 
     When the hub ends it says no "complete": so the client connects again and goes on.
     """
-    results = await schema.stream(
-        asked.query,
-        variable_values=dict(asked.variables or {}),
-        context_value=context,
-        operation_name=asked.operation_name,
-    )
+    results = schema.follow(asked.query, context, asked.variables, asked.operation_name)
     async with aclosing(results):
         waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
         end = asyncio.ensure_future(ending.wait())  # noqa: TID251 - awaited below
@@ -197,6 +192,8 @@ class _Turned(Refused):
 
 async def _read(request: Request) -> Asked:
     if request.method == "GET":
+        if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
+            raise _Turned(403, Code.FORBIDDEN, "Pages of other sites may not ask", "POST it")
         return read_query_string(request.query_params)
     if request.method != "POST":
         raise _Turned(405, Code.INVALID, "GraphQL takes GET and POST")

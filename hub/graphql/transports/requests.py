@@ -8,6 +8,8 @@ import orjson
 
 from hub.errors import Code, Refused
 
+DEEPEST = 20  # levels of lists and objects in variables
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -49,8 +51,22 @@ def read_payload(given: Any) -> Asked:
         raise Refused(Code.INVALID, "query is missing or no text", 'Send {"query": "..."}')
     if variables is not None and not isinstance(variables, dict):
         raise Refused(Code.INVALID, "variables is not an object")
+    if variables and _is_deeper(variables, DEEPEST):
+        raise Refused(
+            Code.LIMIT_EXCEEDED,
+            f"The variables nest more than {DEEPEST} levels",
+            "Send less nested values",
+            {"limit": DEEPEST, "of": "nesting"},
+        )
     if name is not None and not isinstance(name, str):
         raise Refused(Code.INVALID, "operationName is no text")
     if extensions is not None and not isinstance(extensions, dict):
         raise Refused(Code.INVALID, "extensions is not an object")
     return Asked(query, variables, name or None)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(
+        levels == 0 or _is_deeper(one, levels - 1) for one in inner if isinstance(one, (dict, list))
+    )

@@ -141,11 +141,8 @@ class Socket:
     async def _operate(self, socket: WebSocket, id_: str, asked: Asked, context: Context) -> None:
         me = asyncio.current_task()
         try:
-            results = await self._schema.stream(
-                asked.query,
-                variable_values=dict(asked.variables or {}),
-                context_value=context,
-                operation_name=asked.operation_name,
+            results = self._schema.follow(
+                asked.query, context, asked.variables, asked.operation_name
             )
             async with aclosing(results):
                 async for result in results:
