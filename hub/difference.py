@@ -82,3 +82,22 @@ def _names(before: Data, after: Data, known: AbstractSet[str] = frozenset()) -> 
         ),
         tuple(name for name in before if name not in after),
     )
+
+
+def parts(before: Data, after: Data, changed: Difference) -> tuple[Data, Data]:
+    """Give the tables that changed, as they were and as they are: names of secrets, no values."""
+    was: dict[str, Any] = {}
+    now: dict[str, Any] = {}
+    for sort in ("sources", "roles", "endpoints"):
+        names: Names = getattr(changed, sort)
+        for side, tables in ((was, before), (now, after)):
+            named = {
+                name: tables[sort][name]
+                for name in (*names.added, *names.changed, *names.removed)
+                if name in tables.get(sort, {})
+            }
+            if named:
+                side[sort] = named
+    for name in changed.others:
+        was[name], now[name] = before.get(name, {}), after.get(name, {})
+    return was, now

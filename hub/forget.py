@@ -15,6 +15,7 @@ from hub.ingest.enrich import FORGOTTEN_TITLE, person_keys
 from hub.route import Router, facts_of
 from hub.signals import ChangeType, Signal
 from hub.store import Connection, Store, log, search
+from hub.store.audit import Act, Actor, operator, record
 from hub.store.clock import clock
 from hub.store.forgotten import remember_to_forget, who_came_back
 from hub.store.people import (
@@ -122,6 +123,7 @@ class Forgetting:
     store: Store
     router: Router
     person: Person
+    by: Actor = field(default_factory=lambda: operator("hub forget"))
     erased: Erased = field(default_factory=Erased)
 
     async def run(self) -> Erased:
@@ -131,6 +133,8 @@ class Forgetting:
             # First, and alone: pages that are being stored end before, and later ones know.
             await alone(connection)
             await remember_to_forget(connection, person.keys)
+            subject = f"person:{person.id}" if person.id is not None else None
+            await record(connection, self.by, Act.PERSON_FORGOTTEN, subject)
             if person.id is not None:
                 # Whoever goes on after a crash must still know every name.
                 await add_keys(connection, person.id, person.keys)

@@ -132,19 +132,39 @@ class Signal:
         return kind_info(self.kind).family
 
 
+class Scope(StrEnum):
+    """What somebody may do, with what their roles may see."""
+
+    READ = "read"
+    PUBLISH = "publish"
+    ADMIN = "admin"  # and so all the others
+
+
+USUAL = frozenset({Scope.READ, Scope.PUBLISH})
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking: the roles of a key or a session, and what else it may do."""
+    """Who is asking: by a key, or with a token of the company's sign-in (`subject`)."""
 
     roles: frozenset[str] = frozenset()
-    scopes: frozenset[str] = frozenset()
+    scopes: frozenset[str] = USUAL
     person: str | None = None
     key_id: str | None = None
     name: str = ""
+    subject: str | None = None
 
     @property
     def is_admin(self) -> bool:
-        return "admin" in self.scopes
+        return Scope.ADMIN in self.scopes
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or self.is_admin
+
+    @property
+    def identity(self) -> str | None:
+        """Who this is, in every process and after a restart; None for nobody in particular."""
+        return self.subject or (f"key:{self.key_id}" if self.key_id else None)
 
 
 @dataclass(frozen=True, slots=True)

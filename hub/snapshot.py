@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from hub.config import HUB_SOURCE, Config, SourceConfig
 from hub.connector import Draft, Page
 from hub.declared import EndpointConfig
-from hub.difference import Difference, difference
+from hub.difference import Difference, difference, parts
 from hub.errors import StoreUnavailable
 from hub.ingest import Ingested, Plan, Reading, Target, ingest_within
 from hub.ingest.rescore import rescore
@@ -21,6 +21,7 @@ from hub.kinds import Severity
 from hub.route import Router
 from hub.signals import Origin, new_id
 from hub.store import Connection, Store, log
+from hub.store.audit import Act, Actor, Via, record
 from hub.store.clock import clock
 from hub.store.declarations import DeclaredSource, declare_hub, declare_sources
 from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
@@ -84,6 +85,15 @@ async def put_in_force(
                 told = await ingest_within(connection, reading, Page([draft], {}), plan, at)
                 assert told.seq is not None, "a new record is a change"
                 seq = told.seq
+                was, now = parts(before.tables if before else {}, tables, changed)
+                await record(
+                    connection,
+                    Actor(by, Via.FILE),
+                    Act.CONFIGURATION_APPLIED,
+                    f"configuration:{seq}",
+                    before=was,
+                    after={**now, "problems": problems} if problems else now,
+                )
             if is_new:
                 await keep(connection, seq, digest, by, at, tables, problems)
     try:

@@ -6,6 +6,7 @@ import typer
 
 from hub import __version__
 from hub.cli import (
+    audit,
     backup,
     check,
     connectors,
@@ -61,6 +62,7 @@ app.command(rich_help_panel=RUN)(reload.reload)
 app.command(rich_help_panel=RUN)(sync.sync)
 app.command(rich_help_panel=LOOK)(sources.sources)
 app.command(rich_help_panel=LOOK)(trace.trace)
+app.command(rich_help_panel=LOOK)(audit.audit)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)
 app.command(rich_help_panel=LOOK)(database.schema)
 app.command(rich_help_panel=KEEP)(retain.retain)

@@ -84,12 +84,15 @@ async def _make_ready(
     """Bring a copy to this version, and forget those whom it brought back; give how many."""
     from hub.forget import forget_again
     from hub.store import open_store
+    from hub.store.audit import Act, operator, record
     from hub.store.backup import add_forgotten
     from hub.store.migrate import migrate
 
     async with open_store(f"sqlite:///{database}") as store:
         await migrate(store)
         add_forgotten(database, listed)
+        async with store.write() as connection:
+            await record(connection, operator("hub restore"), Act.DATABASE_RESTORED)
         return len(await forget_again(store, lambda: prepare.config(settings)))
 
 

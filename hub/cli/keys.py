@@ -12,7 +12,7 @@ from hub.cli.terminal import AsJson, as_json, moment, note, say, table
 from hub.errors import Code, ConfigError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from hub.settings import Settings
     from hub.store.keys import Key
@@ -24,6 +24,11 @@ class KeyState(StrEnum):
     OK = "ok"
     EXPIRED = "expired"
     REVOKED = "revoked"
+
+
+class KeyScope(StrEnum):
+    READ = "read"
+    PUBLISH = "publish"
 
 
 @app.command()
@@ -38,6 +43,10 @@ def create(
     admin: Annotated[
         bool, typer.Option("--admin", help="Sees all, and may change things.")
     ] = False,
+    scope: Annotated[
+        list[KeyScope] | None,
+        typer.Option(help="What it may do; again for more. Both unless given."),
+    ] = None,
     expires: Annotated[
         str | None, typer.Option(help="When it ends: 12h, 90d. Never unless given.")
     ] = None,
@@ -48,11 +57,12 @@ def create(
     Standard output gets the key alone; the hub keeps a hash of it.
     """
     from hub.signals import now
+    from hub.store.audit import operator
     from hub.store.keys import add_key, new_key
 
     settings = prepare.settings()
     roles = sorted(set(role or []))
-    scopes = ["admin"] if admin else []
+    scopes = sorted({*(scope or []), *(["admin"] if admin else [])})
     known = _roles(settings)
     for one in roles:
         if one not in known:
@@ -79,6 +89,7 @@ def create(
                 person=person,
                 at=at,
                 expires_at=expires_at,
+                by=operator("hub keys create"),
             )
 
     id_ = prepare.run(store_key())
@@ -96,7 +107,7 @@ def create(
         )
         return
     typer.echo(key)
-    what = ", ".join([*roles, *scopes])
+    what = ", ".join([*roles, *_special(scopes)])
     until = f", until {moment(expires_at)} UTC" if expires_at else ""
     note(f"This key of {name.strip()!r} ({what}{until}) is shown only now: keep it safe.")
 
@@ -139,7 +150,7 @@ def list_(json: AsJson = False) -> None:
             [
                 f"{one.prefix}…",
                 one.name,
-                ", ".join([*one.roles, *one.scopes]),
+                ", ".join([*one.roles, *_special(one.scopes)]),
                 one.person,
                 one.expires_at.date() if one.expires_at else "never",
                 _state(one, at),
@@ -157,6 +168,7 @@ def revoke(
 ) -> None:
     """End a key: a running hub refuses it within seconds."""
     from hub.signals import now
+    from hub.store.audit import operator
     from hub.store.keys import PREFIX, SHOWN
     from hub.store.keys import revoke as revoke_key
 
@@ -167,7 +179,7 @@ def revoke(
 
     async def work() -> bool:
         async with prepare.store(settings) as store, store.write() as connection:
-            return await revoke_key(connection, key, now())
+            return bool(await revoke_key(connection, key, now(), operator("hub keys revoke")))
 
     if not prepare.run(work()):
         raise Refused(
@@ -177,6 +189,12 @@ def revoke(
         as_json({"revoked": key})
     else:
         say(f"revoked {key}: a running hub refuses it within seconds")
+
+
+def _special(scopes: "Sequence[str]") -> list[str]:
+    """Name what a key may beside what is usual; or what it may where that is less."""
+    usual = {KeyScope.READ, KeyScope.PUBLISH}
+    return [one for one in scopes if not (usual <= set(scopes) and one in usual)]
 
 
 def _expiry(expires: str, at: datetime) -> datetime:

@@ -57,9 +57,14 @@ async def _count(settings: "Settings") -> dict[str, int]:
 async def _retain(settings: "Settings") -> "Removed | None":
     from hub.bus.local import LocalBus
     from hub.retention import Retention
+    from hub.signals import iso, now
+    from hub.store.audit import Act, operator, record
 
     async with prepare.store(settings) as store:
         config = await prepare.found(settings, store)
+        async with store.write() as connection:
+            at = {"from": iso(now())}
+            await record(connection, operator("hub retain"), Act.RETENTION_RUN, after=at)
         return await Retention(store, LocalBus(), lambda: config).once(due=False)
 
 

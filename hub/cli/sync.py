@@ -61,6 +61,7 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
                 f"{name} only listens: it has nothing to poll",
                 "See when something was last sent to it with: hub sources",
             )
+        await _note(runtime, name)
         polls: list[Report] = []
         beside = [
             tasks.create_task(runtime.poller.beat()),
@@ -76,6 +77,13 @@ async def _sync(settings: "Settings", name: str) -> "Report | None":
         for task in beside:
             task.cancel()
     return _sum(polls) if polls else None
+
+
+async def _note(runtime: "Runtime", name: str) -> None:
+    from hub.store.audit import Act, operator, record
+
+    async with runtime.store.write() as connection:
+        await record(connection, operator("hub sync"), Act.SOURCE_SYNCED, f"source:{name}")
 
 
 async def _claim(runtime: "Runtime", name: str) -> "Standing | None":

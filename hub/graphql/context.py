@@ -12,7 +12,8 @@ from hub.errors import Code, Refused
 from hub.graphql.loaders import Loaders
 from hub.live import Tail
 from hub.runtime import Runtime
-from hub.signals import Viewer
+from hub.signals import Scope, Viewer
+from hub.store.audit import Actor, actor_of
 from hub.words import read_query
 
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
@@ -51,13 +52,24 @@ class Context:
         return self.known
 
     @property
+    def actor(self) -> Actor:
+        """Who acts, for the audit."""
+        return actor_of(self.viewer)
+
+    @property
     def config(self) -> Config:
         return self.runtime.config
 
     @property
     def visible(self) -> Condition:
         """What the viewer may see, in the configuration that is in force now."""
-        return may_see(self.viewer, self.config.rules)
+        return may_see(self.reader(), self.config.rules)
+
+    def reader(self) -> Viewer:
+        """Who asks, and may ask at all. Raises Refused."""
+        if not self.viewer.may(Scope.READ):
+            raise Refused(Code.FORBIDDEN, "This takes a key with the read scope")
+        return self.viewer
 
     @property
     def readable(self) -> Condition:
@@ -75,7 +87,7 @@ class Context:
 
         A role that exists but is not the viewer's is reported as one that does not exist.
         """
-        viewer = self.viewer
+        viewer = self.reader()
         if name in self.config.roles and (name in viewer.roles or viewer.is_admin):
             return name
         own = sorted(self.config.roles) if viewer.is_admin else sorted(viewer.roles)

@@ -13,7 +13,11 @@ from hub.details import misfits, schema_path
 from hub.errors import Code
 from hub.graphql.context import Info
 from hub.graphql.enums import Severity
+<<<<<<< HEAD
 from hub.graphql.pausing import PauseSourceResult, ResumeSourceResult, pause, resume
+=======
+from hub.graphql.keys import CreateKeyResult, RevokeKeyResult, create_key, revoke_key
+>>>>>>> e0d2112 (Write every administrative act into an audit that cannot be changed; give keys scopes)
 from hub.graphql.relay import SourceName
 from hub.graphql.results import Forbidden, InvalidInput, NotFound
 from hub.graphql.sources import Source, load_source
@@ -21,7 +25,8 @@ from hub.graphql.types import Signal, signal_type
 from hub.ingest import Reading, announce, ingest
 from hub.jobs import Work
 from hub.kinds import KINDS
-from hub.signals import Origin, Status, new_id, now
+from hub.signals import Origin, Scope, Status, new_id, now
+from hub.store.audit import Act, record
 from hub.store.clock import clock
 from hub.store.sources import State, make_due
 
@@ -77,6 +82,15 @@ SyncSourceResult = Annotated[
 
 @strawberry.type(description="What can be done.")
 class Mutation:
+    create_key: CreateKeyResult = strawberry.mutation(
+        resolver=create_key,
+        description="Make an API key, which is shown once; takes the admin scope.",
+    )
+    revoke_key: RevokeKeyResult = strawberry.mutation(
+        resolver=revoke_key,
+        description="End an API key: streams it opened end too; takes the admin scope.",
+    )
+
     @strawberry.mutation(
         description="Tell the company something: a need, an idea, thanks, news. It is scored and "
         "addressed like any other signal."
@@ -87,16 +101,18 @@ class Mutation:
         input: Publication,  # noqa: A002 - the API's name
     ) -> PublishSignalResult:
         viewer = info.context.viewer
+        if not viewer.may(Scope.PUBLISH):
+            return Forbidden(code=Code.FORBIDDEN, message="This takes the publish scope")
         if not (viewer.roles or viewer.is_admin):
             return Forbidden(code=Code.FORBIDDEN, message="This takes a key with a role")
         if problem := next(_problems(info, input), None):
             return problem
         at = now()
-        author = viewer.person or viewer.name
+        author, own = viewer.person or viewer.name, viewer.key_id or viewer.subject
         try:
             draft = Draft(
                 kind=input.kind,
-                external_id=f"{viewer.key_id}/{input.key}" if input.key else new_id(),
+                external_id=f"{own}/{input.key}" if input.key else new_id(),
                 revision=new_id(),
                 revised_at=at,
                 occurred_at=at,
@@ -166,6 +182,8 @@ class Mutation:
         async with runtime.store.write() as connection:
             at = await clock(connection)
             await make_due(connection, name, at)
+            act, subject = Act.SOURCE_SYNCED, f"source:{name}"
+            await record(connection, info.context.actor, act, subject)
         await runtime.waker.wake(Work.POLL, [f"{name}:{at.timestamp()}"])
         return SyncSourceSuccess(source=await load_source(info, name))
 

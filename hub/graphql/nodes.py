@@ -3,12 +3,16 @@
 import strawberry
 
 from hub.errors import Code, Refused
+from hub.graphql.audit import entry_type
 from hub.graphql.context import Info
+from hub.graphql.keys import key_type
 from hub.graphql.relay import LARGEST_PAGE, Node
 from hub.graphql.roles import role_type
 from hub.graphql.sources import load_sources
 from hub.graphql.types import Account, Person, signal_type
+from hub.store.audit import entry
 from hub.store.identities import named
+from hub.store.keys import key_of_id
 
 
 async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
@@ -35,6 +39,8 @@ async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
     }
     accounts, people = await find_named(info, [id_ for id_ in ids if id_ not in found])
     found |= {**accounts, **people}
+    if who.is_admin:
+        found |= await _of_administration(info, [id_ for id_ in ids if id_ not in found])
     return [found.get(id_) for id_ in ids]
 
 
@@ -49,3 +55,17 @@ async def find_named(info: Info, ids: list[str]) -> tuple[dict[str, Account], di
         {id_: Account(id=strawberry.ID(id_), name=name) for id_, name in accounts.items()},
         {id_: Person(id=strawberry.ID(id_), name=name) for id_, name in people.items()},
     )
+
+
+async def _of_administration(info: Info, ids: list[str]) -> dict[str, Node]:
+    found: dict[str, Node] = {}
+    ids = [id_ for id_ in ids if "\0" not in id_]
+    if not ids:
+        return found
+    async with info.context.runtime.store.read() as connection:
+        for id_ in ids:
+            if (key := await key_of_id(connection, id_)) is not None:
+                found[id_] = key_type(key)
+            elif (act := await entry(connection, id_)) is not None:
+                found[id_] = entry_type(act)
+    return found

@@ -7,6 +7,7 @@ import strawberry
 from hub import signals
 from hub.access import all_of
 from hub.errors import Code, Refused
+from hub.graphql.audit import AuditConnection, read_audit
 from hub.graphql.context import Info
 from hub.graphql.enums import Order
 from hub.graphql.feed import (
@@ -17,6 +18,7 @@ from hub.graphql.feed import (
     read_signals,
 )
 from hub.graphql.filters import FilterBy
+from hub.graphql.keys import ApiKey, list_keys
 from hub.graphql.log import read_changes
 from hub.graphql.metadata import KEPT
 from hub.graphql.names import (
@@ -84,6 +86,14 @@ OrderBy = Annotated[Order, strawberry.argument(description="In which order.")]
 
 @strawberry.type(description="What can be asked.")
 class Query:
+    keys: list[ApiKey] = strawberry.field(
+        resolver=list_keys, description="Every API key, in force or not; takes the admin scope."
+    )
+    audit: AuditConnection = strawberry.field(
+        resolver=read_audit,
+        description="What administrators did, newest first; takes the admin scope.",
+    )
+
     @strawberry.field(description="Who am I, and as what may I ask.")
     def viewer(self, info: Info) -> Viewer:
         who = info.context.viewer
@@ -198,24 +208,24 @@ class Query:
 
     @strawberry.field(description="Every configured source, with its health.")
     async def sources(self, info: Info) -> list[Source]:
-        _ = info.context.viewer
+        info.context.reader()
         return await load_sources(info)
 
     @strawberry.field(description="One source by name.")
     async def source(self, info: Info, name: SourceName) -> Source | None:
-        _ = info.context.viewer
+        info.context.reader()
         return await find_source(info, name)
 
     @strawberry.field(description="The roles you may ask as; all of them with the admin scope.")
     def roles(self, info: Info) -> list[Role]:
-        who, known = info.context.viewer, info.context.config.roles
+        who, known = info.context.reader(), info.context.config.roles
         return [
             role_type(role) for role in known.values() if who.is_admin or role.name in who.roles
         ]
 
     @strawberry.field(description="One of your roles by name.")
     def role(self, info: Info, name: RoleName) -> Role | None:
-        who, known = info.context.viewer, info.context.config.roles
+        who, known = info.context.reader(), info.context.config.roles
         role = known.get(name)
         return role_type(role) if role and (who.is_admin or name in who.roles) else None
 

@@ -11,7 +11,8 @@ from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from hub.signals import Viewer, new_id
+from hub.signals import USUAL, Scope, Viewer, iso, new_id
+from hub.store.audit import Act, Actor, operator, record
 from hub.store.tables import KeyRow, table
 
 PREFIX = "hub_"
@@ -51,23 +52,38 @@ async def add_key(
     person: str | None = None,
     at: datetime,
     expires_at: datetime | None = None,
+    by: Actor | None = None,
 ) -> str:
-    """Store a key's hash; give its id."""
-    key_id = new_id()
+    """Store a key's hash; give its id. `by`: who makes it, unless it is a program of ours."""
+    key_id, roles, scopes = new_id(), sorted(set(roles)), sorted(set(scopes))
     await connection.execute(
         insert(KeyRow).values(
             id=key_id,
             digest=digest(key),
             prefix=key[:SHOWN],
             name=name,
-            roles=sorted(set(roles)),
-            scopes=sorted(set(scopes)),
+            roles=roles,
+            scopes=scopes,
             person=person,
             created_at=at,
             expires_at=expires_at,
         )
     )
+    told = {
+        "prefix": key[:SHOWN],
+        "roles": roles,
+        "scopes": sorted(scopes_of(scopes)),
+        "expires_at": iso(expires_at) if expires_at else None,
+    }
+    actor = by or operator("a program")
+    await record(connection, actor, Act.KEY_CREATED, f"key:{key_id}", after=told)
     return key_id
+
+
+def scopes_of(stored: Iterable[str]) -> frozenset[str]:
+    """Give the scopes of a key; one that says nothing, as all did once, reads and publishes."""
+    scopes = frozenset(stored)
+    return scopes if scopes - {Scope.ADMIN} else scopes | USUAL
 
 
 async def viewer_of_key(connection: AsyncConnection, key: str, at: datetime) -> Viewer | None:
@@ -82,33 +98,56 @@ async def viewer_of_id(connection: AsyncConnection, key_id: str, at: datetime) -
 
 async def keys(connection: AsyncConnection) -> list[Key]:
     rows = await connection.execute(select(table(KeyRow)).order_by(col(KeyRow.created_at)))
-    return [
-        Key(
-            row.id,
-            row.prefix,
-            row.name,
-            tuple(row.roles),
-            tuple(row.scopes),
-            row.person,
-            row.created_at,
-            row.expires_at,
-            row.revoked_at,
-        )
-        for row in rows
-    ]
+    return [_read(row) for row in rows]
 
 
-async def revoke(connection: AsyncConnection, key_id: str, at: datetime) -> bool:
-    """Revoke by id or by the letters shown; False when no such key is in force."""
-    done = await connection.execute(
+async def key_of_id(connection: AsyncConnection, key_id: str) -> Key | None:
+    """Read one key, in force or not."""
+    rows = await connection.execute(select(table(KeyRow)).where(col(KeyRow.id) == key_id))
+    row = rows.first()
+    return _read(row) if row is not None else None
+
+
+def _read(row: Any) -> Key:
+    return Key(
+        row.id,
+        row.prefix,
+        row.name,
+        tuple(row.roles),
+        tuple(sorted(scopes_of(row.scopes))),
+        row.person,
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+    )
+
+
+async def revoke(
+    connection: AsyncConnection, key_id: str, at: datetime, by: Actor | None = None
+) -> list[str]:
+    """Revoke by id or by the letters shown; give the ids of the keys that were in force."""
+    done = await connection.scalars(
         update(KeyRow)
         .where(
             or_(col(KeyRow.id) == key_id, col(KeyRow.prefix) == key_id),
             col(KeyRow.revoked_at).is_(None),
         )
         .values(revoked_at=at)
+        .returning(col(KeyRow.id))
     )
-    return done.rowcount > 0
+    ids = list(done)
+    for id_ in ids:
+        actor = by or operator("a program")
+        told = {"revoked_at": iso(at)}
+        await record(
+            connection,
+            actor,
+            Act.KEY_REVOKED,
+            f"key:{id_}",
+            before={"revoked_at": None},
+            after=told,
+        )
+    return ids
 
 
 async def _viewer(connection: AsyncConnection, which: Any, at: datetime) -> Viewer | None:
@@ -125,7 +164,7 @@ async def _viewer(connection: AsyncConnection, which: Any, at: datetime) -> View
         return None
     return Viewer(
         roles=frozenset(row.roles),
-        scopes=frozenset(row.scopes),
+        scopes=scopes_of(row.scopes),
         person=row.person,
         key_id=row.id,
         name=row.name,
