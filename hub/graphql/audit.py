@@ -6,16 +6,12 @@ import strawberry
 from strawberry.scalars import JSON
 
 from hub.graphql.context import Info
+from hub.graphql.enums import Act, Via
 from hub.graphql.relay import After, Before, First, Last, Node, PageInfo, window, write_cursor
-from hub.store.audit import Act, Entry, Via, entries
+from hub.store.audit import Entry, entries
 
 _SHAPE = (datetime, str)
 _KIND = "audit"
-
-strawberry.enum(Act, name="AuditAct", description="What an administrator did.")
-strawberry.enum(
-    Via, name="AuditVia", description="Through which door: the API, a command, or hub.toml."
-)
 
 
 @strawberry.type(description="One administrative act. It is never changed, nor deleted.")

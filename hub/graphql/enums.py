@@ -6,7 +6,8 @@ from enum import Enum
 import strawberry
 
 from hub.kinds import Department, Family, Severity
-from hub.signals import ChangeType, Classification, Origin, Outcome, Status
+from hub.signals import ChangeType, Classification, Origin, Outcome, Scope, Status
+from hub.store.audit import Act, Via
 from hub.store.pages import Order
 from hub.store.sources import State
 from hub.store.stats import Dimension, Interval
@@ -48,6 +49,9 @@ strawberry.enum(
 )
 strawberry.enum(Dimension, name="StatsDimension", description="What signals are counted by.")
 strawberry.enum(Interval, description="How long a bucket of time is, in UTC.")
+strawberry.enum(Scope, description="What a key may do with what its roles see.")
+strawberry.enum(Act, name="AuditAct", description="What an administrator did.")
+strawberry.enum(Via, name="AuditVia", description="Through which door somebody administered.")
 
 _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
     Department: {one: f"What {one.value} does, or is asked." for one in Department},
@@ -124,6 +128,29 @@ _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
         Interval.WEEK: "A week, from Monday.",
         Interval.MONTH: "A month, from its first day.",
     },
+    Scope: {
+        Scope.READ: "Ask and follow.",
+        Scope.PUBLISH: "Tell the company something.",
+        Scope.ADMIN: "All of it, and administer the hub.",
+    },
+    Act: {
+        Act.KEY_CREATED: "An API key was made.",
+        Act.KEY_REVOKED: "An API key was revoked.",
+        Act.CONFIGURATION_APPLIED: "A configuration came into force.",
+        Act.SOURCE_SYNCED: "A poll was asked for.",
+        Act.SOURCE_PAUSED: "A source was paused.",
+        Act.SOURCE_RESUMED: "A source was resumed.",
+        Act.PERSON_FORGOTTEN: "A person was forgotten, or that was begun.",
+        Act.RETENTION_RUN: "What was kept long enough was deleted by hand.",
+        Act.DOCUMENT_REGISTERED: "A document was registered.",
+        Act.DOCUMENT_WITHDRAWN: "A registered document was withdrawn.",
+        Act.DATABASE_RESTORED: "A backup took the database's place.",
+    },
+    Via: {
+        Via.API: "Through GraphQL.",
+        Via.COMMAND: "By a command on the machine.",
+        Via.FILE: "By hub.toml, at a start or a reload.",
+    },
 }
 """What each value means. A test asks for every one that the schema shows."""
 
@@ -132,6 +159,7 @@ for _enum, _about in _VALUES.items():
         _value.description = _about.get(_enum[_value.name])
 
 __all__ = [
+    "Act",
     "ChangeType",
     "Classification",
     "Department",
@@ -141,7 +169,9 @@ __all__ = [
     "Order",
     "Origin",
     "Outcome",
+    "Scope",
     "Severity",
     "State",
     "Status",
+    "Via",
 ]

@@ -8,18 +8,13 @@ import strawberry
 
 from hub.errors import Code
 from hub.graphql.context import Info
+from hub.graphql.enums import Scope
 from hub.graphql.relay import Node
 from hub.graphql.results import Forbidden, InvalidInput, NotFound
-from hub.signals import Scope, now
+from hub.signals import now
 from hub.store import keys
 
 LONGEST_NAME = 200
-
-strawberry.enum(
-    Scope,
-    description="What a key may do with what its roles see. READ: ask and follow. PUBLISH: tell "
-    "the company something. ADMIN: all of it, and administer the hub.",
-)
 
 
 @strawberry.type(description="An API key: who or what comes with it, and as what. Never the key.")

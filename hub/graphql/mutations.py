@@ -13,11 +13,8 @@ from hub.details import misfits, schema_path
 from hub.errors import Code
 from hub.graphql.context import Info
 from hub.graphql.enums import Severity
-<<<<<<< HEAD
-from hub.graphql.pausing import PauseSourceResult, ResumeSourceResult, pause, resume
-=======
 from hub.graphql.keys import CreateKeyResult, RevokeKeyResult, create_key, revoke_key
->>>>>>> e0d2112 (Write every administrative act into an audit that cannot be changed; give keys scopes)
+from hub.graphql.pausing import PauseSourceResult, ResumeSourceResult, pause, resume
 from hub.graphql.relay import SourceName
 from hub.graphql.results import Forbidden, InvalidInput, NotFound
 from hub.graphql.sources import Source, load_source

@@ -10,6 +10,8 @@ from hub.graphql.relay import SourceName
 from hub.graphql.results import Forbidden, InvalidInput, NotFound
 from hub.graphql.sources import Source, load_source
 from hub.jobs import Work
+from hub.store import Connection
+from hub.store.audit import Act, record
 from hub.store.clock import clock
 from hub.store.sources import set_paused
 
@@ -38,7 +40,8 @@ async def pause(info: Info, name: SourceName) -> PauseSourceResult:
     if problem := _problem(info, name):
         return problem
     async with info.context.runtime.store.write() as connection:
-        await set_paused(connection, name, await clock(connection), paused=True)
+        if await set_paused(connection, name, await clock(connection), paused=True):
+            await _record(connection, info, Act.SOURCE_PAUSED, name, paused=True)
     return PauseSourceSuccess(source=await load_source(info, name))
 
 
@@ -49,9 +52,16 @@ async def resume(info: Info, name: SourceName) -> ResumeSourceResult:
     async with runtime.store.write() as connection:
         at = await clock(connection)
         changed = await set_paused(connection, name, at, paused=False)
+        if changed:
+            await _record(connection, info, Act.SOURCE_RESUMED, name, paused=False)
     if changed:
         await runtime.waker.wake(Work.POLL, [f"{name}:{at.timestamp()}"])
     return ResumeSourceSuccess(source=await load_source(info, name))
+
+
+async def _record(connection: Connection, info: Info, act: Act, name: str, *, paused: bool) -> None:
+    was, now = {"paused": not paused}, {"paused": paused}
+    await record(connection, info.context.actor, act, f"source:{name}", before=was, after=now)
 
 
 def _problem(info: Info, name: str) -> InvalidInput | NotFound | Forbidden | None:
