@@ -1,4 +1,4 @@
-"""What administrators did, and who is signed in on the page."""
+"""What administrators did."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -22,19 +22,3 @@ class AuditRow(SQLModel, table=True):
     subject: str | None = text(null=True)
     before: dict[str, Any] | None = json(null=True)
     after: dict[str, Any] | None = json(null=True)
-
-
-class SessionRow(SQLModel, table=True):
-    """Who signed in on the page: the cookie's SHA-256 only.
-
-    With a key by its id, so that a key that ends ends it; with a token as the token said, until
-    that ends.
-    """
-
-    __tablename__: ClassVar[Any] = "sessions"
-    __table_args__: ClassVar[Any] = (Index("sessions_expired", "expires_at"),)
-    digest: str = text(key=True)
-    key_id: str | None = text(null=True)
-    viewer: dict[str, Any] | None = json(null=True)
-    created_at: datetime = when()
-    expires_at: datetime = when()

@@ -1,4 +1,4 @@
-"""What administrators did, appended to and never changed; and who is signed in on the page."""
+"""What administrators did, appended to and never changed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,16 +41,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("audit_at", "audit", ["at", "id"])
-    op.create_table(
-        "sessions",
-        sa.Column("digest", TEXT, nullable=False),
-        sa.Column("key_id", TEXT, nullable=True),
-        sa.Column("viewer", JsonText(), nullable=True),
-        sa.Column("created_at", UtcDateTime(), nullable=False),
-        sa.Column("expires_at", UtcDateTime(), nullable=False),
-        sa.PrimaryKeyConstraint("digest"),
-    )
-    op.create_index("sessions_expired", "sessions", ["expires_at"])
     is_sqlite = op.get_bind().dialect.name == "sqlite"
     for statement in _SQLITE if is_sqlite else _POSTGRES:
         op.execute(statement)
