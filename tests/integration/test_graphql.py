@@ -224,6 +224,16 @@ async def test_a_cursor_of_another_list_is_refused(hub: Running) -> None:
         assert answer["errors"][0]["extensions"]["code"] == "BAD_CURSOR"
 
 
+LISTS = """query Lists($search: String) {
+  accounts(first: 100) { edges { node { id name } } }
+  found: accounts(search: $search) { edges { node { id name } } }
+  people(first: 100) { edges { node { id name } } }
+  signals { totalCount }
+  kinds: signalStats(groupBy: [KIND]) { count kind }
+  names: signalStats(groupBy: [ACCOUNT]) { count account { name } }
+}"""
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_nothing_of_what_a_role_may_not_see_leaves_the_hub(hub: Running, role: str) -> None:
     rules = read_config("", {}).roles[role].sees
@@ -238,6 +248,18 @@ async def test_nothing_of_what_a_role_may_not_see_leaves_the_hub(hub: Running, r
     assert (f"{CANARY} 902" in titles) == sees_departure
     [own] = [source for source in body["data"]["sources"] if source["name"] == "hub"]
     assert own["signals"] == len(titles), "a count counts only what may be seen"
+
+    told = await hub.reply(LISTS, role=role, search=CANARY)
+    assert "errors" not in told
+    if not (sees_deal or sees_departure):
+        assert CANARY not in json.dumps(told)
+    for names in (told["data"]["accounts"], told["data"]["people"], told["data"]["found"]):
+        assert any(CANARY in edge["node"]["name"] for edge in names["edges"]) == (
+            sees_deal or sees_departure
+        )
+    assert told["data"]["signals"]["totalCount"] == len(titles)
+    for counted in ("kinds", "names"):
+        assert sum(bucket["count"] for bucket in told["data"][counted]) == len(titles)
 
     # What it may not see is, by any id, as if it did not exist.
     every = await hub.ask("{ changes(first: 100) { edges { node { signalId } } } }", role="admin")
