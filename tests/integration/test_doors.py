@@ -22,6 +22,7 @@ DOORS = {
     "trace": ["01"],
     "retain": [],
     "forget": ["jane@us.example"],
+    "audit": [],
     "keys create": ["--name", "me", "--role", "sales"],
     "keys list": [],
     "keys revoke": ["hub_abc"],

@@ -24,12 +24,12 @@ START_SECONDS, STOP_SECONDS = 60, 30
 
 _SIGNALS = """
 query ($after: String) {
-  signals(filter: {sources: ["live"]}, first: 100, after: $after) {
+  signals(filter: {sources: ["live"]}, first: 25, after: $after) {
     pageInfo { hasNextPage endCursor }
     edges { node {
       id externalId kind title summary body status classification severity department url labels
       attributes thread revision author { name } owner { name } account { name }
-      history(first: 100) { edges { node { type title status revision } } }
+      history(first: 40) { edges { node { type title status revision } } }
     } }
   }
 }

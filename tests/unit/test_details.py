@@ -29,7 +29,9 @@ ANYTHING = st.recursive(
     | st.floats()
     | st.text(max_size=8)
     | st.sampled_from(["2026-01-01T10:00:00Z", "2026-01-01", "0001-01-01T00:00:00+14:00", "1e999"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -70,7 +72,9 @@ def test_there_is_no_schema_of_what_is_no_kind() -> None:
         assert schema_of(kind) is None, kind
 
 
-@given(st.sampled_from(sorted(KINDS)), st.dictionaries(st.sampled_from(NAMES), ANYTHING))
+@given(
+    st.sampled_from(sorted(KINDS)), st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=8)
+)
 def test_reading_never_fails_and_what_fits_the_schema_is_shown(
     kind: str, attributes: dict[str, Any]
 ) -> None:
