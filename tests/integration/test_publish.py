@@ -70,7 +70,7 @@ async def test_what_cannot_be_published_is_a_typed_result(
 
 
 CHANGES = """
-{ changes(first: 50) { edges { node { title revision kind signal { title } } } }
+{ changes(first: 100) { edges { node { title revision kind signal { title } } } }
   signals(first: 50) { edges { node { title
     history { edges { node { title type kind } } } } } } }
 """

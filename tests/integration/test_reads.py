@@ -13,7 +13,8 @@ from hub.graphql.executor import ProjectingExecutor
 from hub.signals import Viewer
 from hub.store import Store, open_store
 from hub.store.pages import Order, Window, signals_page
-from hub.store.reads import OnTheLoop, OverPool
+from hub.store.pool import OverPool
+from hub.store.reads import OnTheLoop
 from hub.store.rows import read_row, signal_rows
 from tests.filled import filled
 
