@@ -33,9 +33,7 @@ async def texts_of(api: Api, tickets: Collection[str]) -> dict[str, str]:
         candidates += (
             part
             for part in body["items"]
-            if part.get("TransactionId") in ticket_of
-            and number_of(part, "id")
-            and _is_readable(part)
+            if part["TransactionId"] in ticket_of and number_of(part, "id") and _is_readable(part)
         )
     candidates.sort(key=lambda part: (part["ContentType"] != "text/plain", int(part["id"])))
     chosen: dict[str, Row] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -50,6 +50,9 @@ class Recording(BaseModel):
     """How many come out of them."""
     origin: str = ""
     """The address that the recorded answers link to; it becomes that of the stand-in."""
+    at: AwareDatetime | None = None
+    """When they were taken, poll after poll, which the connector's clock says while it reads them
+    again: what was young then is young now. None where it asks the same whatever the time."""
     settings: dict[str, Any] = Field(default_factory=dict)
     exchanges: list[Exchange]
 

@@ -132,11 +132,11 @@ class Stage:
         expect(report.error is None, f"the poll failed: {told(report.error)}")
         return report
 
-    async def poll_until_known(self, *names: str) -> int:
+    async def poll_until_known(self, *names: str, soon: bool = False) -> int:
         """Poll until these signals are known and nothing new comes; count what came."""
         came = 0
         for _ in range(POLLS):
-            report = await self.poll_well()
+            report = await self.poll_well(soon=soon)
             came += report.signals
             if not report.signals and not report.more and set(names) <= set(await self.signals()):
                 return came

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from hub import registry
-from hub.connector import SecretStr
+from hub.connector import SecretStr, now
 from hub.http import Clients
 from tests.connectors.polling import Poller
 from tests.live.systems import HOME
@@ -74,6 +74,7 @@ async def record(name: str, system: str, source: str, **settings: Any) -> int:
         "source": source,
         "licence": "Made by the hub's own tests/live; what it says is made up",
         "signals": len(poller.stored),
+        "at": now().isoformat(),
         "origin": system,
         "settings": own,
         "exchanges": json.loads(text),

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import get_args
 
 from pydantic import SecretStr
 
 from hub.connector import Accepted, Draft, Page, Pushed, now
+from hub.connector.clock import moved
 from hub.errors import PushRefused
 from hub.ingest import Reading, ingest
 from hub.signals import Status
@@ -122,8 +124,9 @@ async def recorded(stage: Stage) -> str:
         else:
             stage.twin.replay([one.model_dump() for one in recording.exchanges])
         stage.given = recording.settings
-        await stage.start_over()
-        came = await stage.poll_until_known()
+        with moved(recording.at - now() if recording.at else timedelta()):
+            await stage.start_over()
+            came = await stage.poll_until_known(soon=recording.at is not None)
         if bad := await stage.bad():
             raise Failed(f"of {recording.source}: {bad[0].reason}")
         expect(
