@@ -26,6 +26,7 @@ _PAGE_OF = {
     "people": ("people t", "t.created_at"),
     "person_keys": ("person_keys t JOIN people o ON o.id = t.owner_id", "o.created_at"),
     "signals": ("signals t", "t.received_at"),
+    "searched": ("searched t JOIN signals o ON o.id = t.signal_id", "o.received_at"),
     "revisions": ("revisions t", "t.received_at"),
     "relevance": ("relevance t JOIN changes c ON c.seq = t.seq", "c.at"),
     "deliveries": ("deliveries t", "t.created_at"),
