@@ -145,14 +145,13 @@ USUAL = frozenset({Scope.READ, Scope.PUBLISH})
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking: by a key, or with a token of the company's sign-in (`subject`)."""
+    """Who is asking."""
 
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] = USUAL
     person: str | None = None
     key_id: str | None = None
     name: str = ""
-    subject: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -164,7 +163,7 @@ class Viewer:
     @property
     def identity(self) -> str | None:
         """Who this is, in every process and after a restart; None for nobody in particular."""
-        return self.subject or (f"key:{self.key_id}" if self.key_id else None)
+        return f"key:{self.key_id}" if self.key_id else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from strawberry.types import Info as StrawberryInfo
 
-from hub.access import Always, Condition, Says, may_see
+from hub.access import Condition, Says, may_see
 from hub.config import Config
 from hub.errors import Code, Refused
 from hub.graphql.loaders import Loaders
@@ -71,16 +71,10 @@ class Context:
             raise Refused(Code.FORBIDDEN, "This takes a key with the read scope")
         return self.viewer
 
-    @property
-    def readable(self) -> Condition:
-        """Of which signals the viewer may read more than that they are there."""
-        return self.visible
-
     def says(self, query: str) -> Says:
         """Make a condition of what is searched for. Raises Refused where it cannot be."""
         read_query(query)
-        readable = self.readable
-        return Says(query, Always() if readable == self.visible else readable)
+        return Says(query)
 
     def role(self, name: str) -> str:
         """Check that the viewer may ask as this role.

@@ -64,10 +64,10 @@ async def read_accounts(
 async def read_people(
     info: Info, search: str | None, first: int | None, after: str | None
 ) -> PersonConnection:
-    readable = info.context.readable  # who wrote it is not told to who may not read it
+    visible = info.context.visible
     asked = window("people", _WORDS_AND_ID, first, after, None, None)
     async with info.context.runtime.store.read() as connection:
-        found = await names_page(connection, PersonRow, readable, search, asked)
+        found = await names_page(connection, PersonRow, visible, search, asked)
     return PersonConnection(
         edges=[
             PersonEdge(

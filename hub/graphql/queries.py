@@ -170,13 +170,13 @@ class Query:
         found = (await find_nodes(info, [str(id)]))[0]
         return found if isinstance(found, Account) else None
 
-    @strawberry.field(description="The people whom signals you may read name, by name.")
+    @strawberry.field(description="The people whom signals you may see name, by name.")
     async def people(
         self, info: Info, search: NameSearch = None, first: First = None, after: After = None
     ) -> PersonConnection:
         return await read_people(info, search, first, after)
 
-    @strawberry.field(description="One person; null where no signal that you may read names them.")
+    @strawberry.field(description="One person; null where no signal that you may see names them.")
     async def person(self, info: Info, id: IdOf) -> Person | None:  # noqa: A002
         found = (await find_nodes(info, [str(id)]))[0]
         return found if isinstance(found, Person) else None

@@ -33,8 +33,6 @@ class Act(StrEnum):
     SOURCE_RESUMED = "source_resumed"
     PERSON_FORGOTTEN = "person_forgotten"
     RETENTION_RUN = "retention_run"
-    DOCUMENT_REGISTERED = "document_registered"
-    DOCUMENT_WITHDRAWN = "document_withdrawn"
     DATABASE_RESTORED = "database_restored"
 
 
@@ -48,7 +46,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `key:<id>`, `oidc:<digest>`, or a command and who ran it where."""
+    """Who acts: `key:<id>`, or a command and who ran it where."""
 
     name: str
     via: Via
