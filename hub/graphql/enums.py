@@ -110,6 +110,7 @@ _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
         Order.NEWEST: "What happened last comes first.",
         Order.OLDEST: "What happened first comes first.",
         Order.UPDATED: "What the hub stored last comes first.",
+        Order.SEVERITY: "What is worst comes first; of equals the newest.",
         Order.RELEVANCE: "What fits the search best comes first.",
     },
     Dimension: {

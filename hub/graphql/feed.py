@@ -1,6 +1,5 @@
 """Lists of signals and what a role should hear of them, as connections."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import strawberry
@@ -9,14 +8,18 @@ from hub.access import Condition, all_of, sees
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import Order
-from hub.graphql.relay import Day, PageInfo, log_cursor, page_info, window, write_cursor
+from hub.graphql.relay import Day, PageInfo, Part, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
-from hub.store.pages import Key, feed_page, search_page
+from hub.store.pages import Key, count_feed, feed_page, search_page
 from hub.store.rows import Row, signal_rows
 from hub.store.stats import count_signals
 
 _AT_AND_ID = (datetime, str)
+_SHAPES: dict[Order, tuple[type, ...]] = {
+    Order.SEVERITY: (Day, *_AT_AND_ID),
+    Order.RELEVANCE: (Day, *_AT_AND_ID),
+}
 
 
 @strawberry.type(description="A signal and its cursor.")
@@ -72,16 +75,16 @@ class FeedConnection:
     resume_from: str = strawberry.field(
         description="The log's cursor of this snapshot: `after` of the subscription that goes on."
     )
+    role: strawberry.Private[str]
+    least: strawberry.Private[float]
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Which part of a list: Relay's four arguments."""
-
-    first: int | None = None
-    after: str | None = None
-    last: int | None = None
-    before: str | None = None
+    @strawberry.field(
+        description="How many there are on all pages, that you may see; counted when selected."
+    )
+    async def total_count(self, info: Info) -> int:
+        visible = feed_visible(info, self.role)
+        async with info.context.runtime.store.read() as connection:
+            return await count_feed(connection, visible, self.role, self.least)
 
 
 async def read_signals(
@@ -92,7 +95,9 @@ async def read_signals(
         return await _read_best(info, condition, kind, part, search)
     if search is not None:
         condition = all_of(condition, info.context.says(search))
-    asked = window(kind, _AT_AND_ID, part.first, part.after, part.last, part.before)
+    asked = window(
+        kind, _SHAPES.get(order, _AT_AND_ID), part.first, part.after, part.last, part.before
+    )
     found = await signal_rows(info.context.runtime.store, condition, order, asked)
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
@@ -111,7 +116,7 @@ async def _read_best(
             Code.INVALID, "orderBy: RELEVANCE takes a search", "Give one, or order by NEWEST"
         )
     says = info.context.says(search)
-    shape = (Day, *_AT_AND_ID)
+    shape = _SHAPES[Order.RELEVANCE]
     asked = window(kind, shape, part.first, part.after, part.last, part.before)
     async with info.context.runtime.store.read() as connection:
         found = await search_page(connection, condition, says, asked)
@@ -130,10 +135,9 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
     name = info.context.role(role)
     kind = f"feed:{name}"
     asked = window(kind, (Day, float, int), part.first, part.after, part.last, part.before)
+    from_ = least_score(info, name, least)
     async with info.context.runtime.store.read() as connection:
-        found = await feed_page(
-            connection, feed_visible(info, name), name, least_score(info, name, least), asked
-        )
+        found = await feed_page(connection, feed_visible(info, name), name, from_, asked)
     return FeedConnection(
         edges=[
             FeedEdge(
@@ -146,6 +150,8 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
         ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
+        role=name,
+        least=from_,
     )
 
 

@@ -5,9 +5,10 @@ from typing import Annotated
 import strawberry
 
 from hub.graphql.context import Info
-from hub.graphql.relay import PageInfo, page_info, window, write_cursor
+from hub.graphql.relay import PageInfo, Part, page_info, window, write_cursor
 from hub.graphql.types import Account, Person
-from hub.store.names import names_page
+from hub.store.names import Names, count_names, names_page
+from hub.store.pages import Found
 from hub.store.tables import AccountRow, PersonRow
 
 _WORDS_AND_ID = (str, str)
@@ -28,6 +29,13 @@ class AccountEdge:
 class AccountConnection:
     edges: list[AccountEdge] = strawberry.field(description="The accounts by name.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    names: strawberry.Private[Names]
+
+    @strawberry.field(
+        description="How many there are on all pages, that you may see; counted when selected."
+    )
+    async def total_count(self, info: Info) -> int:
+        return await _count(info, self.names)
 
 
 @strawberry.type(description="A person and their cursor.")
@@ -40,15 +48,18 @@ class PersonEdge:
 class PersonConnection:
     edges: list[PersonEdge] = strawberry.field(description="The people by name.")
     page_info: PageInfo = strawberry.field(description="Where the page stands.")
+    names: strawberry.Private[Names]
+
+    @strawberry.field(
+        description="How many there are on all pages, that you may see; counted when selected."
+    )
+    async def total_count(self, info: Info) -> int:
+        return await _count(info, self.names)
 
 
-async def read_accounts(
-    info: Info, search: str | None, first: int | None, after: str | None
-) -> AccountConnection:
-    visible = info.context.visible
-    asked = window("accounts", _WORDS_AND_ID, first, after, None, None)
-    async with info.context.runtime.store.read() as connection:
-        found = await names_page(connection, AccountRow, visible, search, asked)
+async def read_accounts(info: Info, search: str | None, part: Part) -> AccountConnection:
+    names = Names(AccountRow, info.context.visible, search)
+    found = await _page(info, "accounts", names, part)
     return AccountConnection(
         edges=[
             AccountEdge(
@@ -58,16 +69,13 @@ async def read_accounts(
             for key, (id_, name) in found.items
         ],
         page_info=page_info("accounts", found),
+        names=names,
     )
 
 
-async def read_people(
-    info: Info, search: str | None, first: int | None, after: str | None
-) -> PersonConnection:
-    visible = info.context.visible
-    asked = window("people", _WORDS_AND_ID, first, after, None, None)
-    async with info.context.runtime.store.read() as connection:
-        found = await names_page(connection, PersonRow, visible, search, asked)
+async def read_people(info: Info, search: str | None, part: Part) -> PersonConnection:
+    names = Names(PersonRow, info.context.visible, search)
+    found = await _page(info, "people", names, part)
     return PersonConnection(
         edges=[
             PersonEdge(
@@ -77,4 +85,16 @@ async def read_people(
             for key, (id_, name) in found.items
         ],
         page_info=page_info("people", found),
+        names=names,
     )
+
+
+async def _page(info: Info, kind: str, names: Names, part: Part) -> Found[tuple[str, str]]:
+    asked = window(kind, _WORDS_AND_ID, part.first, part.after, part.last, part.before)
+    async with info.context.runtime.store.read() as connection:
+        return await names_page(connection, names, asked)
+
+
+async def _count(info: Info, names: Names) -> int:
+    async with info.context.runtime.store.read() as connection:
+        return await count_names(connection, names)

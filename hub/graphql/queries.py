@@ -12,7 +12,6 @@ from hub.graphql.context import Info
 from hub.graphql.enums import Order
 from hub.graphql.feed import (
     FeedConnection,
-    Part,
     SignalConnection,
     read_feed,
     read_signals,
@@ -39,6 +38,7 @@ from hub.graphql.relay import (
     Last,
     MinScore,
     Node,
+    Part,
     RoleName,
     SignalId,
     SourceName,
@@ -161,9 +161,15 @@ class Query:
 
     @strawberry.field(description="The accounts that signals you may see are about, by name.")
     async def accounts(
-        self, info: Info, search: NameSearch = None, first: First = None, after: After = None
+        self,
+        info: Info,
+        search: NameSearch = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> AccountConnection:
-        return await read_accounts(info, search, first, after)
+        return await read_accounts(info, search, Part(first, after, last, before))
 
     @strawberry.field(description="One account; null where no signal that you may see is about it.")
     async def account(self, info: Info, id: IdOf) -> Account | None:  # noqa: A002
@@ -172,9 +178,15 @@ class Query:
 
     @strawberry.field(description="The people whom signals you may see name, by name.")
     async def people(
-        self, info: Info, search: NameSearch = None, first: First = None, after: After = None
+        self,
+        info: Info,
+        search: NameSearch = None,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
     ) -> PersonConnection:
-        return await read_people(info, search, first, after)
+        return await read_people(info, search, Part(first, after, last, before))
 
     @strawberry.field(description="One person; null where no signal that you may see names them.")
     async def person(self, info: Info, id: IdOf) -> Person | None:  # noqa: A002

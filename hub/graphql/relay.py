@@ -1,6 +1,7 @@
 """Relay's connections: opaque cursors, keyset windows, refusals that say the limit."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -87,6 +88,16 @@ def _part(part: Any, type_: type) -> Any:
     if type_ is str and isinstance(part, str) and "\0" not in part:
         return part
     raise ValueError(part)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Which part of a list: Relay's four arguments."""
+
+    first: int | None = None
+    after: str | None = None
+    last: int | None = None
+    before: str | None = None
 
 
 def window(

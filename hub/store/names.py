@@ -1,8 +1,9 @@
 """Pages of accounts and of people, by name: those that a visible signal speaks of."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -16,33 +17,55 @@ from hub.words import read_query
 Row = type[AccountRow | PersonRow]
 
 
-async def names_page(
-    connection: AsyncConnection, rows: Row, visible: Condition, search: str | None, window: Window
-) -> Found[tuple[str, str]]:
-    """Read (id, name) in the order of the names; `search`: names with these words' beginnings.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Which accounts, or people: `search`: whose names have words that begin as its words do."""
 
-    Raises Refused for what cannot be searched for.
-    """
-    sqlite = connection.dialect.name == "sqlite"
-    id_, words = col(rows.id), col(rows.words)
-    named_in = (
-        (col(SignalRow.account_id),)
-        if rows is AccountRow
-        else (col(SignalRow.author_id), col(SignalRow.owner_id))
-    )
-    seen = compile_condition(visible, sqlite=sqlite)
-    wanted: Any = select(id_, col(rows.name), words).where(
-        or_(*(select(1).where(column == id_, seen).exists() for column in named_in))
-    )
-    place = func.instr if sqlite else func.strpos
-    for term in read_query(search).terms if search is not None else ():
-        wanted = wanted.where(or_(*(place(words, f" {' '.join(form)}") > 0 for form in term.forms)))
+    rows: Row
+    visible: Condition
+    search: str | None = None
+
+    def narrow(self, wanted: Select[Any], *, sqlite: bool) -> Select[Any]:
+        """Raise Refused for what cannot be searched for."""
+        id_, words = col(self.rows.id), col(self.rows.words)
+        named_in = (
+            (col(SignalRow.account_id),)
+            if self.rows is AccountRow
+            else (col(SignalRow.author_id), col(SignalRow.owner_id))
+        )
+        seen = compile_condition(self.visible, sqlite=sqlite)
+        wanted = wanted.where(
+            or_(*(select(1).where(column == id_, seen).exists() for column in named_in))
+        )
+        place = func.instr if sqlite else func.strpos
+        for term in read_query(self.search).terms if self.search is not None else ():
+            begin = (place(words, f" {' '.join(form)}") > 0 for form in term.forms)
+            wanted = wanted.where(or_(*begin))
+        return wanted
+
+
+async def names_page(
+    connection: AsyncConnection, names: Names, window: Window
+) -> Found[tuple[str, str]]:
+    """Read (id, name) in the order of the names. Raises Refused."""
+    id_, words = col(names.rows.id), col(names.rows.words)
+    wanted: Any = select(id_, col(names.rows.name), words)
+    wanted = names.narrow(wanted, sqlite=connection.dialect.name == "sqlite")
     found = list(await connection.execute(keyset(wanted, (words, id_), window, descending=False)))
     more = len(found) > window.size
     found = found[: window.size]
+    if window.backward:
+        found.reverse()
     return Found(
         [((row.words, row.id), (row.id, row.name)) for row in found],
-        has_next=more,
-        has_previous=window.after is not None,
+        has_next=window.before is not None if window.backward else more,
+        has_previous=more if window.backward else window.after is not None,
         head=await log.head(connection),
     )
+
+
+async def count_names(connection: AsyncConnection, names: Names) -> int:
+    """Count them all: only when asked. Raises Refused."""
+    wanted = select(func.count()).select_from(names.rows)
+    wanted = names.narrow(wanted, sqlite=connection.dialect.name == "sqlite")
+    return await connection.scalar(wanted) or 0

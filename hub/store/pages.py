@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, and_, bindparam, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -27,6 +28,7 @@ class Order(StrEnum):
     NEWEST = "newest"
     OLDEST = "oldest"
     UPDATED = "updated"
+    SEVERITY = "severity"
     RELEVANCE = "relevance"
 
 
@@ -56,6 +58,21 @@ class FeedItem:
     relevance: Relevance
 
 
+_KEYS = {
+    Order.UPDATED: ("updated_at", "id"),
+    Order.SEVERITY: ("severity", "occurred_at", "id"),
+}
+
+
+def keys_of(order: Order) -> tuple[str, ...]:
+    """Name the columns of signals that an order goes by, the last of which tells ties apart."""
+    return _KEYS.get(order, ("occurred_at", "id"))
+
+
+def falls(order: Order) -> bool:
+    return order is not Order.OLDEST
+
+
 HEAD = select(col(LogHead.seq)).where(col(LogHead.id) == 1).scalar_subquery().label("log_head")
 
 
@@ -63,13 +80,12 @@ async def signals_page(
     connection: AsyncConnection, visible: Condition, order: Order, window: Window
 ) -> Found[Signal]:
     """Read a page of the signals that a condition lets through."""
-    at = col(SignalRow.updated_at if order is Order.UPDATED else SignalRow.occurred_at)
     sqlite = connection.dialect.name == "sqlite"
     wanted = select_signals(HEAD).where(compile_condition(visible, sqlite=sqlite))
-    keys = (at, col(SignalRow.id))
-    found = await _page(connection, wanted, keys, window, descending=order is not Order.OLDEST)
-    name = "updated_at" if order is Order.UPDATED else "occurred_at"
-    return _read(found, lambda row: (getattr(row, name), row.id), read_signal)
+    names = keys_of(order)
+    keys = [col(getattr(SignalRow, name)) for name in names]
+    found = await _page(connection, wanted, keys, window, descending=falls(order))
+    return _read(found, attrgetter(*names), read_signal)
 
 
 async def search_page(
@@ -96,24 +112,16 @@ async def feed_page(
 ) -> Found[FeedItem]:
     """Read a page of what a role should hear: by day, then score, then newest."""
     sqlite = connection.dialect.name == "sqlite"
-    wanted = (
-        select_signals(
-            HEAD,
-            col(RelevanceRow.role),
-            col(RelevanceRow.day),
-            col(RelevanceRow.score),
-            col(RelevanceRow.seq),
-            col(RelevanceRow.outcome),
-            col(RelevanceRow.reasons),
-        )
-        .join(RelevanceRow, and_(col(RelevanceRow.signal_id) == col(SignalRow.id)))
-        .where(
-            col(RelevanceRow.role) == role,
-            col(RelevanceRow.score) >= least,
-            col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
-            compile_condition(visible, sqlite=sqlite),
-        )
+    wanted = select_signals(
+        HEAD,
+        col(RelevanceRow.role),
+        col(RelevanceRow.day),
+        col(RelevanceRow.score),
+        col(RelevanceRow.seq),
+        col(RelevanceRow.outcome),
+        col(RelevanceRow.reasons),
     )
+    wanted = _fed(wanted, visible, role, least, sqlite=sqlite)
     keys = (col(RelevanceRow.day), col(RelevanceRow.score), col(RelevanceRow.seq))
     found = await _page(connection, wanted, keys, window, descending=True)
     return _read(
@@ -121,6 +129,26 @@ async def feed_page(
         lambda row: (row.day, row.score, row.seq),
         lambda row: FeedItem(read_signal(row), read_relevance(row)),
     )
+
+
+def _fed(
+    wanted: Select[Any], visible: Condition, role: str, least: float, *, sqlite: bool
+) -> Select[Any]:
+    return wanted.join(RelevanceRow, and_(col(RelevanceRow.signal_id) == col(SignalRow.id))).where(
+        col(RelevanceRow.role) == role,
+        col(RelevanceRow.score) >= least,
+        col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
+        compile_condition(visible, sqlite=sqlite),
+    )
+
+
+async def count_feed(
+    connection: AsyncConnection, visible: Condition, role: str, least: float
+) -> int:
+    """Count all that `feed_page` gives: reads as many, so only when asked."""
+    wanted = select(func.count()).select_from(SignalRow)
+    sqlite = connection.dialect.name == "sqlite"
+    return await connection.scalar(_fed(wanted, visible, role, least, sqlite=sqlite)) or 0
 
 
 async def history_page(

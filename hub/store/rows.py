@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from sqlmodel import col
 from hub.access import Condition
 from hub.signals import Signal
 from hub.store.engine import Store
-from hub.store.pages import HEAD, Found, Order, Window, keyset
+from hub.store.pages import HEAD, Found, Order, Window, falls, keys_of, keyset
 from hub.store.signals import read_signal, select_signals
 from hub.store.tables import SignalRow
 from hub.store.visible import compile_condition
@@ -30,13 +31,12 @@ Row = Sequence[Any]
 
 async def signal_rows(store: Store, visible: Condition, order: Order, window: Window) -> Found[Row]:
     """Read a page as `signals_page` does, as rows whose columns stand at `PLACES`."""
-    name = "updated_at" if order is Order.UPDATED else "occurred_at"
-    descending = order is not Order.OLDEST
+    names = keys_of(order)
 
     def build() -> Select[Any]:
         wanted = select_signals(HEAD).where(compile_condition(visible, sqlite=store.is_sqlite))
-        keys = (col(getattr(SignalRow, name)), col(SignalRow.id))
-        return keyset(wanted, keys, window, descending=descending)
+        keys = [col(getattr(SignalRow, name)) for name in names]
+        return keyset(wanted, keys, window, descending=falls(order))
 
     shape = (order, window.size, window.backward, window.after is None, window.before is None)
     prepared = store.statements.get((visible, shape), build)
@@ -53,9 +53,9 @@ async def signal_rows(store: Store, visible: Condition, order: Order, window: Wi
     rows = rows[: window.size]
     if window.backward:
         rows.reverse()
-    at, id_ = PLACES[name], PLACES["id"]
+    key = itemgetter(*(PLACES[name] for name in names))
     return Found(
-        [((row[at], row[id_]), row) for row in rows],  # on SQLite the time is a text: see `iso`
+        [(key(row), row) for row in rows],  # on SQLite the time is a text: see `iso`
         has_next=window.before is not None if window.backward else more,
         has_previous=more if window.backward else window.after is not None,
         head=head,

@@ -44,6 +44,7 @@ query Page($first: Int, $after: String, $last: Int, $before: String, $order: Sig
 FEED = """
 query Feed($of: String!, $first: Int, $after: String, $last: Int, $before: String) {
   feed(role: $of, first: $first, after: $after, last: $last, before: $before, minScore: 0) {
+    totalCount
     edges { cursor score node { title occurredAt } }
     pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
   }
@@ -71,7 +72,7 @@ async def walk(
         cursor = info["startCursor" if back else "endCursor"]
 
 
-@pytest.mark.parametrize("order", ["NEWEST", "OLDEST", "UPDATED"])
+@pytest.mark.parametrize("order", ["NEWEST", "OLDEST", "UPDATED", "SEVERITY"])
 async def test_paging_gives_each_signal_once_in_both_directions(hub: Running, order: str) -> None:
     whole = await walk(hub, PAGE, "signals", 100, back=False, order=order)
     assert len(whole) == len(set(whole)) == 61  # 60 and the one confidential deal sales may see
@@ -84,6 +85,7 @@ async def test_a_feed_pages_by_day_then_score_then_newest(hub: Running) -> None:
     whole = await walk(hub, FEED, "feed", 100, back=False, of="sales")
     assert await walk(hub, FEED, "feed", 4, back=False, of="sales") == whole
     assert await walk(hub, FEED, "feed", 4, back=True, of="sales") == whole
+    assert (await hub.ask(FEED, of="sales", first=2))["feed"]["totalCount"] == len(whole)
     edges = (await hub.ask(FEED, of="sales", first=100))["feed"]["edges"]
     order = [(edge["node"]["occurredAt"][:10], edge["score"]) for edge in edges]
     assert order == sorted(order, reverse=True)
@@ -344,28 +346,50 @@ async def test_a_search_that_cannot_be_is_refused(hub: Running) -> None:
         assert answer["errors"][0]["extensions"]["code"] == "INVALID"
 
 
-NAMES = """query Q($search: String, $after: String, $first: Int) {
-  accounts(search: $search, after: $after, first: $first) {
-    edges { cursor node { id name } } pageInfo { hasNextPage endCursor }
+NAMES = """query Q($search: String, $after: String, $first: Int, $before: String, $last: Int) {
+  FIELD(search: $search, after: $after, first: $first, before: $before, last: $last) {
+    totalCount edges { cursor node { id name } }
+    pageInfo { hasNextPage endCursor hasPreviousPage startCursor }
   }
 }"""
 
 
-async def test_accounts_are_paged_by_name_and_found_by_its_beginnings(hub: Running) -> None:
-    seen = (await hub.ask(NAMES, role="admin", first=100))["accounts"]["edges"]
-    names = [edge["node"]["name"] for edge in seen]
-    assert names
-    paged: list[str] = []
-    after = None
+async def walk_names(hub: Running, field: str, size: int, *, back: bool) -> list[str]:
+    query = NAMES.replace("FIELD", field)
+    found: list[str] = []
+    cursor: str | None = None
     while True:
-        page = (await hub.ask(NAMES, role="admin", first=1, after=after))["accounts"]
-        paged += [edge["node"]["name"] for edge in page["edges"]]
-        after = page["pageInfo"]["endCursor"]
-        if not page["pageInfo"]["hasNextPage"]:
-            break
-    assert paged == names
-    found = await hub.ask(NAMES, role="admin", search=names[0].upper()[:4], first=100)
-    assert names[0] in [edge["node"]["name"] for edge in found["accounts"]["edges"]]
+        part: dict[str, Any] = (
+            {"last": size, "before": cursor} if back else {"first": size, "after": cursor}
+        )
+        page = (await hub.ask(query, role="admin", **part))[field]
+        given = [edge["node"]["name"] for edge in page["edges"]]
+        found = given + found if back else found + given
+        info = page["pageInfo"]
+        if not info["hasPreviousPage" if back else "hasNextPage"]:
+            assert page["totalCount"] == len(found)
+            return found
+        cursor = info["startCursor" if back else "endCursor"]
+
+
+@pytest.mark.parametrize("field", ["accounts", "people"])
+async def test_accounts_and_people_are_paged_by_name_both_ways(hub: Running, field: str) -> None:
+    whole = await walk_names(hub, field, 100, back=False)
+    assert len(whole) == len(set(whole)) > 1
+    for size in (1, 2):
+        assert await walk_names(hub, field, size, back=False) == whole
+        assert await walk_names(hub, field, size, back=True) == whole
+
+
+async def test_accounts_are_found_by_the_beginnings_of_their_names(hub: Running) -> None:
+    query = NAMES.replace("FIELD", "accounts")
+    seen = (await hub.ask(query, role="admin", first=100))["accounts"]["edges"]
+    names = [edge["node"]["name"] for edge in seen]
+    begin = names[0][:4]
+    found = (await hub.ask(query, role="admin", search=begin.upper(), first=1))["accounts"]
+    like = [one for one in names if any(word.startswith(begin) for word in one.split())]
+    assert [edge["node"]["name"] for edge in found["edges"]] == like[:1]
+    assert found["totalCount"] == len(like)
     one = seen[0]["node"]
     query = "query Q($id: ID!) { account(id: $id) { name } person(id: $id) { name } }"
     told = await hub.ask(query, role="admin", id=one["id"])
