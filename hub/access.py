@@ -3,7 +3,7 @@
 `hub.store.visible` compiles the same tree to a WHERE clause; a property test holds them equal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -95,7 +95,8 @@ Condition: TypeAlias = (
 class Sees:
     """What a role may see: kinds and sources by name, up to a classification.
 
-    Restricted signals are seen only from the sources that `restricted` names.
+    Restricted signals are seen only from the sources that `restricted` names; what is `closed` is
+    for other roles alone, whatever the rest says.
     """
 
     classification: Classification = Classification.INTERNAL
@@ -104,16 +105,48 @@ class Sees:
     departments: frozenset[str] = frozenset({"*"})
     sources: frozenset[str] = frozenset({"*"})
     restricted: frozenset[str] = frozenset()
+    closed: frozenset["Closed"] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Kinds that are for other roles: all that a pattern takes and no narrower one does."""
+
+    pattern: str
+    narrower: frozenset[str] = frozenset()
+
+
+def closed_to(role: str, audiences: Mapping[str, Collection[str]]) -> frozenset[Closed]:
+    """Name what is for other roles: of the patterns that take a kind the longest decides."""
+    return frozenset(
+        Closed(
+            pattern,
+            frozenset(
+                other for other in audiences if other != pattern and matches_kind(pattern, other)
+            ),
+        )
+        for pattern, roles in audiences.items()
+        if role not in roles and "*" not in roles
+    )
 
 
 def sees(rule: Sees) -> Condition:
     """Turn one role's declaration into a condition."""
     open_part = AtMost("classification", min(rule.classification, Classification.CONFIDENTIAL))
     restricted = _named("source", rule.restricted) if rule.restricted else Never()
+    whole = frozenset(one.pattern for one in rule.closed if not one.narrower)
+    hidden = any_of(
+        _named("kind", rule.except_kinds | whole),
+        *(
+            all_of(_named("kind", {one.pattern}), Not(In("kind", one.narrower)))
+            for one in sorted(rule.closed, key=lambda one: one.pattern)
+            if one.narrower
+        ),
+    )
     return all_of(
         any_of(open_part, restricted),
         _named("kind", rule.kinds),
-        Not(_named("kind", rule.except_kinds)) if rule.except_kinds else Always(),
+        Always() if isinstance(hidden, Never) else Not(hidden),
         _named("department", rule.departments),
         _named("source", rule.sources),
     )

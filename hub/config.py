@@ -5,28 +5,31 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar, get_args
-
-from pydantic import (
-    BaseModel,
-    SecretStr,
-    ValidationError,
-)
+from typing import Any
 
 from hub import hidden, registry
 from hub.access import Sees
+from hub.checked import checked, named, table_at
 from hub.connector import Connector, Listener
-from hub.declared import NAME, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
+from hub.declared import (
+    NAME,
+    AudiencesTable,
+    EndpointConfig,
+    HubTable,
+    RetentionTable,
+    Role,
+    SourceKeys,
+)
 from hub.errors import ConfigError
 from hub.kinds import Department, matches_kind
-from hub.roles import role_tables
+from hub.roles import audience_table, role_tables
 from hub.secrets import refuse_secrets
 from hub.signals import Classification
 from hub.toml import REFERENCE, Place, Tables, filled, read_tables
 
 HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
-TABLES = ("hub", "sources", "roles", "endpoints", "retention")
+TABLES = ("hub", "sources", "roles", "audiences", "endpoints", "retention")
 SOURCE_KEYS = frozenset(
     {"connector", "every", "slowest", "notify_after", "classification", "department", "keep"}
 )
@@ -136,11 +139,11 @@ def configure(
         raise place.error((key,), "unknown table", f"There are: {', '.join(TABLES)}")
 
     def fill(*path: str) -> dict[str, Any]:
-        table: dict[str, Any] = filled(_table(data, path, place), environment, place, path)
+        table: dict[str, Any] = filled(table_at(data, path, place), environment, place, path)
         return table
 
     def fill_endpoint(name: str) -> dict[str, Any]:
-        table = _table(data, ("endpoints", name), place)
+        table = table_at(data, ("endpoints", name), place)
         unset = set(REFERENCE.findall(str(table.get("secret")))) - environment.keys()
         if elsewhere is None or not unset:
             return fill("endpoints", name)
@@ -150,9 +153,9 @@ def configure(
     sources: dict[str, SourceConfig] = {}
     problems: dict[str, ConfigError] = {}
     try:
-        hub = _checked(HubTable, fill("hub"), ("hub",), place)
-        roles = _roles(fill("roles"), hub, place)
-        for name in _table(data, ("sources",), place):
+        hub = checked(HubTable, fill("hub"), ("hub",), place)
+        roles = _roles(fill("roles"), fill("audiences"), hub, place)
+        for name in table_at(data, ("sources",), place):
             try:
                 sources[name] = _source(name, fill("sources", name), place)
             except ConfigError as error:
@@ -161,9 +164,9 @@ def configure(
                 problems[name] = _concealed(error, data, environment)
         endpoints = {
             name: _endpoint(name, fill_endpoint(name), roles, place)
-            for name in _table(data, ("endpoints",), place)
+            for name in table_at(data, ("endpoints",), place)
         }
-        retention = _checked(RetentionTable, fill("retention"), ("retention",), place)
+        retention = checked(RetentionTable, fill("retention"), ("retention",), place)
         _check_names(roles, {*sources, *problems, *(elsewhere or ())}, place)
     except ConfigError as error:
         raise _concealed(error, data, environment) from None
@@ -183,12 +186,38 @@ def _concealed(
     return ConfigError(message, error.suggestion)
 
 
-def _roles(given: Mapping[str, Any], hub: HubTable, place: Place) -> dict[str, Role]:
+def _roles(
+    given: Mapping[str, Any], audiences: Mapping[str, Any], hub: HubTable, place: Place
+) -> dict[str, Role]:
     for name in given:
-        _table(given, (name,), place, ("roles",))
-    tables = role_tables({"hub": {"default_roles": hub.default_roles}, "roles": given})
+        if "audiences" in table_at(given, (name,), place, ("roles",)):
+            raise place.error(
+                ("roles", name, "audiences"),
+                "audiences are the same for every role",
+                "Write them under [audiences]",
+            )
+    whole = {
+        "hub": {"default_roles": hub.default_roles},
+        "roles": given,
+        "audiences": audiences,
+    }
+    tables = role_tables(whole)
+    closed = checked(AudiencesTable, audience_table(whole), ("audiences",), place)
+    for sort, names in (("kinds", closed.kinds), ("families", closed.families)):
+        for what, roles in names.items():
+            for unknown in sorted(roles - tables.keys() - {"*"}):
+                raise place.error(
+                    ("audiences", sort, what),
+                    f"no role named {unknown!r}",
+                    f"There are: {', '.join(tables)}",
+                )
     return {
-        name: _checked(Role, _named(name, table, ("roles", name), place), ("roles", name), place)
+        name: checked(
+            Role,
+            {**named(name, table, ("roles", name), place), "audiences": closed.patterns},
+            ("roles", name),
+            place,
+        )
         for name, table in tables.items()
     }
 
@@ -198,13 +227,13 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
     if not re.fullmatch(NAME, name) or name in RESERVED:
         raise place.error(path, f"a source may not be called {name!r}", "Use a-z, 0-9, - and _")
     own = {key: value for key, value in table.items() if key in SOURCE_KEYS}
-    keys = _checked(SourceKeys, own, path, place)
+    keys = checked(SourceKeys, own, path, place)
     try:
         kind = registry.find(keys.connector)
     except ConfigError as error:
         raise place.error((*path, "connector"), error.message, error.suggestion) from None
     rest = {key: value for key, value in table.items() if key not in SOURCE_KEYS}
-    connector = _checked(kind, rest, path, place)
+    connector = checked(kind, rest, path, place, SOURCE_KEYS)
     every = keys.every or kind.every
     # Who says how often, is taken at their word: only they then say how rarely.
     slowest = keys.slowest or (kind.slowest if keys.every is None else None)
@@ -224,18 +253,11 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
     )
 
 
-def _named(name: str, table: Mapping[str, Any], path: tuple[str, ...], place: Place) -> Any:
-    """Give a table its name, which is its key and nothing else."""
-    if "name" in table:
-        raise place.error((*path, "name"), "a name stands in the table's heading", "Remove it")
-    return {**table, "name": name}
-
-
 def _endpoint(
     name: str, table: Mapping[str, Any], roles: Mapping[str, Role], place: Place
 ) -> EndpointConfig:
     path = ("endpoints", name)
-    endpoint = _checked(EndpointConfig, _named(name, table, path, place), path, place)
+    endpoint = checked(EndpointConfig, named(name, table, path, place), path, place)
     if endpoint.role not in roles:
         raise place.error(
             (*path, "role"), f"no role named {endpoint.role!r}", f"There are: {', '.join(roles)}"
@@ -253,46 +275,3 @@ def _check_names(roles: Mapping[str, Role], sources: Collection[str], place: Pla
                     f"no source named {unknown!r}",
                     f"There are: {', '.join(sorted(known))}",
                 )
-
-
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _checked(
-    model: type[_Model], table: Mapping[str, Any], path: tuple[str, ...], place: Place
-) -> _Model:
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        part = error.errors(include_url=False, include_input=False)[0]
-        where = (*path, *(str(piece) for piece in part["loc"]))
-        raise place.error(where, *_words(part["type"], part["msg"], where, model)) from None
-
-
-def _words(
-    kind: str, message: str, where: tuple[str, ...], model: type[BaseModel]
-) -> tuple[str, str]:
-    if kind == "missing":
-        setting = model.model_fields.get(where[-1])
-        type_ = setting.annotation if setting is not None else None
-        secret = SecretStr in (type_, *get_args(type_))
-        example = f'"${{{where[-1].upper()}}}"' if secret else "..."
-        return "this setting is missing", f"Add {where[-1]} = {example}"
-    if kind == "extra_forbidden":
-        own = [name for name in model.model_fields if name != "name"]
-        if where[0] == "sources":
-            own += sorted(SOURCE_KEYS)
-        return "there is no such setting", f"There are: {', '.join(own)}"
-    return message.removeprefix("Value error, "), "Correct the value"
-
-
-def _table(
-    data: Mapping[str, Any], path: tuple[str, ...], place: Place, above: tuple[str, ...] = ()
-) -> dict[str, Any]:
-    value: Any = data
-    for key in path:
-        value = value.get(key, {})
-    if not isinstance(value, dict):
-        where = (*above, *path)
-        raise place.error(where, "this must be a table", f"Write [{'.'.join(where)}]")
-    return value

@@ -16,12 +16,13 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     StringConstraints,
+    field_validator,
 )
 
 from hub import signing
-from hub.access import Sees
+from hub.access import Sees, closed_to
 from hub.connector import Duration
-from hub.kinds import Department
+from hub.kinds import Department, Family, kinds_of
 from hub.signals import Classification
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
@@ -57,6 +58,8 @@ Pattern = Annotated[
 
 Weights = Mapping[str, Weight]
 
+Audiences = Mapping[Pattern, frozenset[str]]
+
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -86,10 +89,11 @@ class Role(_Table):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     interests: Interests = Interests()
     sees: SeesTable = SeesTable()
+    audiences: Audiences = Field(default_factory=dict)  # the hub's: see `AudiencesTable`
 
     @cached_property
     def rule(self) -> Sees:
-        return Sees(**dict(self.sees))
+        return Sees(**dict(self.sees), closed=closed_to(self.name, self.audiences))
 
 
 class EndpointConfig(_Table):
@@ -106,6 +110,36 @@ class EndpointConfig(_Table):
     min_score: Annotated[float, Field(ge=0, le=1)] | None = None
     select: str | None = None
     headers: Mapping[str, str] = Field(default_factory=dict)
+
+
+class AudiencesTable(_Table):
+    """Kinds that only some roles may see, whatever the others' `sees` says.
+
+    Of the patterns that take a kind the longest decides; a family stands for each of its kinds.
+    """
+
+    kinds: Audiences = Field(default_factory=dict)
+    families: Mapping[Family, frozenset[str]] = Field(default_factory=dict)
+
+    @field_validator("families")
+    @classmethod
+    def _of_the_catalogue(
+        cls, given: Mapping[Family, frozenset[str]]
+    ) -> Mapping[Family, frozenset[str]]:
+        for family in given:
+            if not kinds_of(family):
+                raise ValueError(f"{family} is whatever the catalogue lacks: name its kinds")
+        return given
+
+    @property
+    def patterns(self) -> Audiences:
+        """Who may see which kinds; a kind that is named itself goes before its family."""
+        by_family = {
+            kind: roles
+            for family, roles in self.families.items()
+            for kind in sorted(kinds_of(family))
+        }
+        return {**by_family, **self.kinds}
 
 
 class HubTable(_Table):

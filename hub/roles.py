@@ -1,4 +1,4 @@
-"""The roles that come along, and what hub.toml writes over them."""
+"""The roles and audiences that come along, and what hub.toml writes over them."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,16 +7,29 @@ from typing import Any
 
 
 def default_roles() -> dict[str, Any]:
-    text = files("hub").joinpath("roles.toml").read_text()
-    roles: dict[str, Any] = tomllib.loads(text)["roles"]
+    roles: dict[str, Any] = _defaults()["roles"]
     return roles
+
+
+def _defaults() -> dict[str, Any]:
+    return tomllib.loads(files("hub").joinpath("roles.toml").read_text())
 
 
 def role_tables(data: Mapping[str, Any]) -> dict[str, Any]:
     """Give the table of every role that a hub.toml has, number by number."""
-    tables = default_roles() if data.get("hub", {}).get("default_roles", True) else {}
+    tables = default_roles() if _come_along(data) else {}
     given = data.get("roles", {})
     return tables | {name: _merged(tables.get(name, {}), table) for name, table in given.items()}
+
+
+def audience_table(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the table of audiences that a hub.toml has, kind by kind."""
+    base = _defaults()["audiences"] if _come_along(data) else {}
+    return _merged(base, data.get("audiences", {}))
+
+
+def _come_along(data: Mapping[str, Any]) -> bool:
+    return bool(data.get("hub", {}).get("default_roles", True))
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from hub import declared
 from hub.config import Config, read_config
-from hub.declared import EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
+from hub.declared import AudiencesTable, EndpointConfig, HubTable, RetentionTable, Role, SourceKeys
 from hub.settings import Settings
 
 MANUAL = (Path(__file__).parents[2] / "deploy" / "hub.default.toml").read_text()
@@ -22,6 +22,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "hub": HubTable,
     "sources.*": SourceKeys,
     "roles.*": Role,
+    "audiences": AudiencesTable,
     "endpoints.*": EndpointConfig,
     "retention": RetentionTable,
 }
@@ -40,8 +41,8 @@ def loaded(text: str) -> Config:
 def settings(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     """Yield the path of every setting, and the model that declares it."""
     for name, field in model.model_fields.items():
-        if name == "name":
-            continue  # it stands in the table's heading
+        if name in {"name", "audiences"}:
+            continue  # it stands in the table's heading, or in the table of all roles
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from settings(field.annotation, f"{path}.{name}")
         else:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from hub.config import read_config
-from hub.signals import Classification
 from tests.conftest import new_database
 from tests.engines import Postgres
 from tests.filled import CANARY, EVERYTHING, filled
@@ -238,9 +236,8 @@ LISTS = """query Lists($search: String) {
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_nothing_of_what_a_role_may_not_see_leaves_the_hub(hub: Running, role: str) -> None:
-    rules = read_config("", {}).roles[role].sees
-    sees_deal = rules.classification >= Classification.CONFIDENTIAL
-    sees_departure = "people.departure" not in rules.except_kinds
+    sees_deal = role in {"sales", "executive"}
+    sees_departure = role == "executive"
     body = await hub.reply(EVERYTHING, role=role, of=role)
     if not (sees_deal or sees_departure):
         assert CANARY not in json.dumps(body)

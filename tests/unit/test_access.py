@@ -28,10 +28,12 @@ from hub.access import (
     Since,
     all_of,
     any_of,
+    closed_to,
     holds,
     may_see,
     sees,
 )
+from hub.kinds import matches_kind
 from hub.signals import Classification, Facts, Viewer, iso
 from hub.store import Store
 from hub.store.migrate import migrate
@@ -90,6 +92,9 @@ conditions = st.recursive(
     max_leaves=8,
 )
 kinds = st.frozensets(st.sampled_from(PATTERNS), max_size=3)
+audiences = st.dictionaries(
+    st.sampled_from(PATTERNS), st.frozensets(st.sampled_from("abc*"), max_size=2), max_size=4
+)
 rules = st.builds(
     Sees,
     classification=st.sampled_from(list(Classification)),
@@ -98,6 +103,7 @@ rules = st.builds(
     departments=st.frozensets(st.sampled_from([*VALUES["department"], "*"]), max_size=3),
     sources=st.frozensets(st.sampled_from([*VALUES["source"], "*"]), max_size=3),
     restricted=st.frozensets(st.sampled_from([*VALUES["source"], "*"]), max_size=2),
+    closed=st.builds(closed_to, st.just("a"), audiences),
 )
 
 
@@ -194,9 +200,20 @@ def test_restricted_is_seen_only_where_its_source_is_named(one: Facts, rule: See
 def test_a_rule_looks_at_nothing_but_kind_place_and_secrecy(one: Facts, rule: Sees) -> None:
     """`hub.route` judges all signals that agree in these at once."""
     names = {"classification", "kinds", "except_kinds", "departments", "sources", "restricted"}
-    assert {field.name for field in fields(Sees)} == names
+    assert {field.name for field in fields(Sees)} == {*names, "closed"}
     bare = replace(one, status="", occurred_at="", account=None, author=None, labels=(), scores={})
     assert holds(sees(rule), bare) == holds(sees(rule), one)
+
+
+@given(facts, rules, audiences, st.sampled_from("abc"))
+def test_the_longest_pattern_that_takes_a_kind_names_its_audience(
+    one: Facts, rule: Sees, closing: dict[str, frozenset[str]], role: str
+) -> None:
+    taking = [pattern for pattern in closing if matches_kind(pattern, one.kind)]
+    for_it = closing[max(taking, key=len)] if taking else {"*"}
+    without = holds(sees(replace(rule, closed=frozenset())), one)
+    expected = without and bool(for_it & {role, "*"})
+    assert holds(sees(replace(rule, closed=closed_to(role, closing))), one) == expected
 
 
 @given(facts, rules, rules)

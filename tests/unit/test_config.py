@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from hub.access import holds, sees
 from hub.config import read_config
 from hub.errors import ConfigError
-from hub.signals import Classification
+from hub.signals import Classification, Facts
 
 TOKEN = {"TOKEN": "t"}
 RSS = '[sources.news]\nconnector = "rss"\nurl = "https://news.example/feed"\n'
@@ -23,11 +24,19 @@ WRONG: list[tuple[str, str, str]] = [
     (RSS.replace("news]", '"Bad Name"]'), "a source may not be called 'Bad Name'", "a-z"),
     (RSS.replace('"https', '"${NO}https'), "hub.toml:3: sources.news.url", "Set NO in"),
     ("[sources]\nnews = 3\n", "hub.toml:2: sources.news: this must be a table", "[sources.news]"),
-    ("[nonsense]\n", "hub.toml:1: nonsense: unknown table", "sources, roles, endpoints"),
+    ("[nonsense]\n", "hub.toml:1: nonsense: unknown table", "sources, roles, audiences, endpoints"),
     ("[roles.sales]\nthreshold = 7\n", "hub.toml:2: roles.sales.threshold", "Correct"),
     ("[roles.sales.interests]\nx = 1\n", "hub.toml:2: roles.sales.interests.x", "There are"),
     ('[roles.x.sees]\nrestricted = ["mail"]\n', "no source named 'mail'", "There are"),
     ('[roles.x.sees]\nclassification = "secret"\n', "'secret' is not one of", "Correct"),
+    (
+        '[audiences.kinds]\n"mail.*" = ["boss"]\n',
+        "hub.toml:2: audiences.kinds.mail.*: no role",
+        "sales",
+    ),
+    ("[audiences.families]\ngeneric = []\n", "audiences.families: generic is whatever", "Correct"),
+    ("[audiences]\nroles = []\n", "hub.toml:2: audiences.roles", "There are: kinds, families"),
+    ("[roles.x]\naudiences = {}\n", "hub.toml:2: roles.x.audiences", "under [audiences]"),
     ('[roles.Sales]\ndescription = "x"\n', "roles.Sales.name", "Correct"),
     (
         '[endpoints.bot]\nrole = "sale"\nurl = "https://x.example"\nsecret = "whsec_eA=="\n',
@@ -100,6 +109,44 @@ def test_the_default_roles_are_changed_number_by_number() -> None:
 
 def test_default_roles_can_be_left_out() -> None:
     assert read_config("[hub]\ndefault_roles = false\n", {}).roles == {}
+    alone = read_config('[hub]\ndefault_roles = false\n[roles.hr]\ndescription = "x"\n', {})
+    assert not alone.roles["hr"].rule.closed, "the audiences that come along go with them"
+
+
+AUDIENCES = """
+[roles.hr]
+description = "People"
+[audiences.kinds]
+"people.*" = ["hr"]
+"people.hire" = ["*"]
+[audiences.families]
+goal = ["hr"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("role", "kind", "sees_it"),
+    [
+        ("hr", "people.promotion", True),
+        ("hr", "people.departure", False),  # as the narrower one that comes along says
+        ("executive", "people.departure", True),
+        ("executive", "people.promotion", False),
+        ("sales", "people.hire", True),
+        ("sales", "people.departure", False),
+        ("sales", "goal.sales", False),
+        ("hr", "goal.sales", True),
+        ("sales", "goal.of_our_own", True),  # the family is of the catalogue
+    ],
+)
+def test_the_longest_pattern_says_who_may_see_a_kind(role: str, kind: str, sees_it: bool) -> None:
+    facts = Facts(kind, "people", Classification.INTERNAL, "hub", 0, "open", "")
+    assert holds(sees(read_config(AUDIENCES, {}).roles[role].rule), facts) is sees_it
+
+
+def test_a_role_of_ones_own_is_outside_the_audiences_that_come_along() -> None:
+    own = read_config('[roles.all]\nsees.classification = "restricted"\n', {}).roles["all"]
+    left = Facts("people.departure", "people", Classification.PUBLIC, "hub", 0, "open", "")
+    assert not holds(sees(own.rule), left)
 
 
 def test_what_the_hub_itself_needs_to_know_of_a_source() -> None:
