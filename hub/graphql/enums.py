@@ -143,6 +143,8 @@ _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
         Act.SOURCE_RESUMED: "A source was resumed.",
         Act.PERSON_FORGOTTEN: "A person was forgotten, or that was begun.",
         Act.RETENTION_RUN: "What was kept long enough was deleted by hand.",
+        Act.DOCUMENT_REGISTERED: "A document was registered, or another under its name.",
+        Act.DOCUMENT_REMOVED: "A document is registered no more.",
         Act.DATABASE_RESTORED: "A backup took the database's place.",
     },
     Via: {

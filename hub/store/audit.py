@@ -33,6 +33,8 @@ class Act(StrEnum):
     SOURCE_RESUMED = "source_resumed"
     PERSON_FORGOTTEN = "person_forgotten"
     RETENTION_RUN = "retention_run"
+    DOCUMENT_REGISTERED = "document_registered"
+    DOCUMENT_REMOVED = "document_removed"
     DATABASE_RESTORED = "database_restored"
 
 

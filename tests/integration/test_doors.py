@@ -23,6 +23,9 @@ DOORS = {
     "retain": [],
     "forget": ["jane@us.example"],
     "audit": [],
+    "documents add": ["who.graphql"],
+    "documents list": [],
+    "documents remove": ["who"],
     "keys create": ["--name", "me", "--role", "sales"],
     "keys list": [],
     "keys revoke": ["hub_abc"],
@@ -47,6 +50,7 @@ def test_every_command_is_a_door_or_free() -> None:
 def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path, {"HUB_SECRET_KEY": "k" * 40})
     folder.write(TOML)
+    (tmp_path / "who.graphql").write_text("query Who { viewer { name } }")
     return folder
 
 

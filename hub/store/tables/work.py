@@ -222,3 +222,14 @@ class TokenRow(SQLModel, table=True):
     at: datetime = when()
     lease: str | None = text(null=True)
     lease_until: datetime | None = when(null=True)
+
+
+class DocumentRow(SQLModel, table=True):
+    """A GraphQL document that may be named instead of sent. One text may have several names."""
+
+    __tablename__: ClassVar[Any] = "documents"
+    __table_args__: ClassVar[Any] = (Index("documents_digest", "digest"),)
+    name: str = text(key=True)
+    digest: str = text()  # SHA-256 of the document
+    document: str = text()
+    at: datetime = when()
