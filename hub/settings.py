@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     max_cost: Annotated[int, Field(ge=100)] = 10_000
     introspection: Literal["admins", "everyone"] = "admins"
     """Whose keys may ask for the schema, and are told which field they may have meant."""
+    documents: Literal["any", "registered"] = "any"
+    """`registered`: only documents that `hub documents add` has registered are executed."""
 
 
 def secret_keys(settings: Settings) -> list[str]:

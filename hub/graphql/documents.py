@@ -17,6 +17,7 @@ from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused
 from hub.graphql.limits import Limits, judge, over
+from hub.store.documents import digest as digest_of
 
 MOST_DOCUMENTS = 1024
 MOST_ERRORS = 5  # of validation: who sends a document with more of them reads no more
@@ -74,7 +75,18 @@ class Documents:
     most_letters: int = MOST_LETTERS
     limits: Limits = field(default_factory=Limits)
     _kept: OrderedDict[str, Document] = field(default_factory=OrderedDict)
+    _named: dict[str, Document] = field(default_factory=dict)  # of those kept, by their hash
     _letters: int = 0
+
+    def named(self, digest: str) -> Document | None:
+        """Give a document that is kept and was sent with this hash."""
+        document = self._named.get(digest)
+        return None if document is None else self.read(document.text)
+
+    def name(self, document: Document, digest: str) -> None:
+        """Let a document be found by its hash for as long as it is kept."""
+        if self._kept.get(document.text) is document:
+            self._named[digest] = document
 
     def read(self, text: str) -> Document:
         if (kept := self._kept.get(text)) is not None:
@@ -91,6 +103,8 @@ class Documents:
         while len(self._kept) > self.most or self._letters > self.most_letters:
             text, _ = self._kept.popitem(last=False)
             self._letters -= len(text)
+            if self._named:
+                self._named.pop(digest_of(text), None)
 
     def _parsed(self, text: str) -> Document:
         try:

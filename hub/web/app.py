@@ -22,6 +22,7 @@ from hub.follow import follow_configuration, reload_when_asked
 from hub.graphql.render import Renderer, check_selections
 from hub.graphql.schema import make_schema
 from hub.graphql.transports import GraphQL
+from hub.graphql.transports.persisted import by_digest
 from hub.live import Read, Tail
 from hub.runtime import Runtime, beside, open_runtime
 from hub.settings import Settings
@@ -29,6 +30,7 @@ from hub.store import log
 from hub.store.log import Change
 from hub.web import health, inbox, metrics, schemas
 from hub.web.auth import Doorkeeper, session_signer
+from hub.web.dashboard.documents import page_documents
 from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
 from hub.web.requests import Requests, broken
 from hub.web.session import Sessions
@@ -93,7 +95,8 @@ def make_app(
             )
             app.state.runtime = runtime
             app.state.tail = tail
-            app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins)
+            own = by_digest(page_documents().values())
+            app.state.graphql = GraphQL(schema, runtime, tail, doorkeeper, origins, own)
             app.state.sessions = sessions
             loops = [
                 tail.run(),

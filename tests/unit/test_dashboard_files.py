@@ -11,6 +11,7 @@ from graphql import parse
 
 from hub.graphql.schema import make_schema
 from hub.web.dashboard import vendor
+from hub.web.dashboard.documents import FILE, page_documents
 
 STATIC = vendor.HERE / "static"
 OWN = sorted([vendor.HERE / "index.html", *STATIC.glob("css/*.css"), *STATIC.glob("js/*.js")])
@@ -111,14 +112,9 @@ def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
 
 
 def test_the_page_asks_only_what_the_schema_answers() -> None:
-    source = (STATIC / "js" / "documents.js").read_text(encoding="utf-8")
-    texts = dict(re.findall(r"const (\w+) = [`\"]([^`\"]+)[`\"];", source))
-    documents = {
-        name: re.sub(r"\$\{(\w+)\}", lambda found: texts[found[1]], text)
-        for name, text in texts.items()
-        if text.startswith(("query", "subscription"))
-    }
-    assert set(documents) == {"WHO", "FEED", "LIVE", "SOURCES"}
+    documents = page_documents()
+    exported = re.findall(r"export const (\w+)", FILE.read_text(encoding="utf-8"))
+    assert list(documents) == exported
     schema = make_schema()
     for name, document in documents.items():
         assert schema.check(parse(document)) == [], name

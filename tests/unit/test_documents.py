@@ -2,6 +2,7 @@
 
 from hub.graphql.documents import Documents
 from hub.graphql.schema import make_schema
+from hub.store.documents import digest
 
 SCHEMA = make_schema()
 
@@ -52,3 +53,25 @@ def test_a_bottomless_text_is_refused() -> None:
     assert documents().read("{a" * 100_000).errors
     chain = "".join(f"fragment F{n} on Query {{ ...F{n + 1} }}" for n in range(3000))
     assert documents().read(f"{{ ...F0 }} {chain} fragment F3000 on Query {{ node }}").errors
+
+
+def test_a_hash_is_forgotten_with_its_text() -> None:
+    kept = documents(most=2)
+    first = kept.read(query("A"))
+    kept.name(first, digest(query("A")))
+    assert kept.named(digest(query("A"))) is first
+    kept.read(query("B"))
+    assert kept.named(digest(query("A"))) is first  # which keeps it longer than what was not used
+    kept.read(query("C"))
+    assert kept.named(digest(query("A"))) is first
+    kept.read(query("D"))
+    kept.read(query("E"))
+    assert kept.named(digest(query("A"))) is None
+    assert not kept._named
+
+
+def test_what_is_not_kept_gets_no_name() -> None:
+    kept = documents(most_letters=10)
+    for text in ("{", "{ nothing }", query("A")):
+        kept.name(kept.read(text), digest(text))
+    assert not kept._named

@@ -1,7 +1,7 @@
 """How the schema is served: HTTP, server-sent events and WebSockets on one path."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
@@ -11,6 +11,7 @@ from hub.graphql.answers import Answers
 from hub.graphql.context import Context, Identify
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import answer
+from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.websocket import Socket
 from hub.live import Tail
 from hub.runtime import Runtime
@@ -23,7 +24,7 @@ Doorkeeper = Callable[[HTTPConnection, str | None], Identify]
 class GraphQL:
     """The ASGI app of `/graphql`. `origins`: pages elsewhere that may open a socket here.
 
-    `ending` is set when the process ends.
+    `own`: documents of the hub's own page, by their hash. `ending` is set when the process ends.
     """
 
     schema: Schema
@@ -31,18 +32,34 @@ class GraphQL:
     tail: Tail
     doorkeeper: Doorkeeper
     origins: Collection[str] = ()
+    own: Mapping[str, str] = field(default_factory=dict)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     answers: Answers = field(init=False)
+    persisted: Persisted = field(init=False)
 
     def __post_init__(self) -> None:
         most = self.runtime.settings.response_cache * 1024 * 1024
         object.__setattr__(self, "answers", Answers(self.schema.documents.schema, most))
+        only_registered = self.runtime.settings.documents == "registered"
+        documents = self.schema.documents
+        persisted = Persisted(self.runtime.store, documents, only_registered, self.own)
+        object.__setattr__(self, "persisted", persisted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await Socket(self.schema, self.context, self.origins).serve(scope, receive, send)
+            socket = Socket(self.schema, self.persisted, self.context, self.origins)
+            await socket.serve(scope, receive, send)
         else:
-            await answer(self.schema, self.answers, self.context, self.ending, scope, receive, send)
+            await answer(
+                self.schema,
+                self.persisted,
+                self.answers,
+                self.context,
+                self.ending,
+                scope,
+                receive,
+                send,
+            )
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

@@ -1,7 +1,7 @@
 """GraphQL over HTTP (https://graphql.github.io/graphql-over-http/), and SSE for subscriptions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -19,6 +19,7 @@ from hub.graphql.context import Context
 from hub.graphql.documents import Document
 from hub.graphql.errors import counted, present
 from hub.graphql.schema import Schema
+from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.requests import Asked, read_body, read_query_string
 
 JSON = "application/json"
@@ -33,6 +34,7 @@ MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
 
 async def answer(
     schema: Schema,
+    persisted: Persisted,
     answers: Answers,
     make_context: MakeContext,
     ending: asyncio.Event,
@@ -42,7 +44,7 @@ async def answer(
 ) -> None:
     """Answer one request. A stream ends when `ending` is set, and its client comes again."""
     request = Request(scope, receive)
-    response = await _answer(schema, answers, make_context, ending, request)
+    response = await _answer(schema, persisted, answers, make_context, ending, request)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept, Cookie, Authorization"
     await response(scope, receive, send)
@@ -50,6 +52,7 @@ async def answer(
 
 async def _answer(
     schema: Schema,
+    persisted: Persisted,
     answers: Answers,
     make_context: MakeContext,
     ending: asyncio.Event,
@@ -60,17 +63,17 @@ async def _answer(
         if not media:
             raise _Turned(406, Code.INVALID, f"Accept one of {GRAPHQL}, {JSON}, {SSE}")
         asked = await _read(request)
-        document = schema.documents.read(asked.query)
-        # Executing what is no GraphQL says where it is wrong.
-        operation = document.operation(asked.operation_name) if document.node else None
         context = await make_context(request)
         _ = context.viewer
+        document = await persisted.read(asked)
+        # Executing what is no GraphQL says where it is wrong.
+        operation = document.operation(asked.operation_name) if document.node else None
     except (Refused, StoreUnavailable, ClientDisconnect) as error:
-        return _turned(error, next((one for one in media if one != SSE), JSON))
+        return _turned(error, media)
 
     wants_stream = media[0] == SSE or (SSE in media and operation is OperationType.SUBSCRIPTION)
     if wants_stream and request.method == "POST":
-        events = _events(schema, asked, context, ending)
+        events = _events(schema, document.text, asked, context, ending)
         return StreamingResponse(events, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
     kind = next((one for one in media if one != SSE), JSON)
     if operation is OperationType.SUBSCRIPTION:
@@ -91,8 +94,9 @@ async def _answer(
         return await _again(schema, answers, document, asked, context, kind)
 
 
-def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> Response:
+def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequence[str]) -> Response:
     """Answer a request that was not executed."""
+    kind = next((one for one in media if one != SSE), JSON)
     match error:
         case ClientDisconnect():
             return Response(status_code=400)  # nobody is there to read it
@@ -100,6 +104,9 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, kind: str) -> 
             return _json({"errors": [_formatted(error)]}, kind, 503, {"Retry-After": "5"})
         case Refused(code=Code.UNAUTHENTICATED):
             return _json({"errors": [_formatted(error)]}, kind, 401)
+        case Refused(code=Code.PERSISTED_QUERY_NOT_FOUND | Code.DOCUMENT_NOT_REGISTERED):
+            # Clients of the older media type read no answer but 200.
+            return _json({"errors": [_formatted(error)]}, kind, 200 if media[0] == JSON else 400)
         case _:
             status = error.status if isinstance(error, _Turned) else 400
             return _json({"errors": [_formatted(error)]}, kind, status)
@@ -140,13 +147,13 @@ async def _once(
 
 
 async def _events(
-    schema: Schema, asked: Asked, context: Context, ending: asyncio.Event
+    schema: Schema, text: str, asked: Asked, context: Context, ending: asyncio.Event
 ) -> AsyncGenerator[str]:
     """Stream results as server-sent events, in the distinct-connections mode of graphql-sse.
 
     When the hub ends it says no "complete": so the client connects again and goes on.
     """
-    results = schema.follow(asked.query, context, asked.variables, asked.operation_name)
+    results = schema.follow(text, context, asked.variables, asked.operation_name)
     async with aclosing(results):
         waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
         end = asyncio.ensure_future(ending.wait())  # noqa: TID251 - awaited below

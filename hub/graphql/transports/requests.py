@@ -13,9 +13,13 @@ DEEPEST = 20  # levels of lists and objects in variables
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    """`query` is empty where the document is named, by `document_id` or by its `digest`."""
+
     query: str
     variables: Mapping[str, Any] | None = None
     operation_name: str | None = None
+    document_id: str | None = None
+    digest: str | None = None
 
 
 def read_body(body: bytes) -> Asked:
@@ -47,8 +51,19 @@ def read_payload(given: Any) -> Asked:
         raise Refused(Code.INVALID, "A request is a JSON object", 'Send {"query": "..."}')
     query, variables = given.get("query"), given.get("variables")
     name, extensions = given.get("operationName"), given.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise Refused(Code.INVALID, "extensions is not an object")
+    document_id, digest = given.get("documentId"), _digest(extensions or {})
+    if document_id is not None and not isinstance(document_id, str):
+        raise Refused(Code.INVALID, "documentId is no text")
+    if query is None and (document_id is not None or digest is not None):
+        query = ""
     if not isinstance(query, str):
-        raise Refused(Code.INVALID, "query is missing or no text", 'Send {"query": "..."}')
+        raise Refused(
+            Code.INVALID,
+            "query is missing or no text",
+            'Send {"query": "..."}, or {"documentId": "..."} for a registered document',
+        )
     if variables is not None and not isinstance(variables, dict):
         raise Refused(Code.INVALID, "variables is not an object")
     if variables and _is_deeper(variables, DEEPEST):
@@ -60,9 +75,24 @@ def read_payload(given: Any) -> Asked:
         )
     if name is not None and not isinstance(name, str):
         raise Refused(Code.INVALID, "operationName is no text")
-    if extensions is not None and not isinstance(extensions, dict):
-        raise Refused(Code.INVALID, "extensions is not an object")
-    return Asked(query, variables, name or None)
+    return Asked(query, variables, name or None, document_id, digest)
+
+
+def _digest(extensions: Mapping[str, Any]) -> str | None:
+    """Read `persistedQuery`, as clients of Apollo's protocol send it. Raises Refused(INVALID)."""
+    given = extensions.get("persistedQuery")
+    if given is None:
+        return None
+    version, digest = (
+        (given.get("version"), given.get("sha256Hash")) if isinstance(given, dict) else (None, None)
+    )
+    if version != 1 or not isinstance(digest, str):
+        raise Refused(
+            Code.INVALID,
+            "extensions.persistedQuery cannot be read",
+            'Send {"version": 1, "sha256Hash": "..."}',
+        )
+    return digest
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

@@ -18,6 +18,7 @@ from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import payload
+from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.requests import Asked, read_payload
 
 PROTOCOL = "graphql-transport-ws"
@@ -42,10 +43,12 @@ class Socket:
     def __init__(
         self,
         schema: Schema,
+        persisted: Persisted,
         make_context: Callable[[HTTPConnection, str | None], Awaitable[Context]],
         origins: Collection[str],
     ) -> None:
         self._schema = schema
+        self._persisted = persisted
         self._make_context = make_context
         self._origins = origins
         self._context: Context | None = None
@@ -126,13 +129,6 @@ class Socket:
                 "Complete one, or open another socket",
                 {"limit": MOST_OPERATIONS},
             )
-        if isinstance(asked, Asked):
-            try:
-                document = self._schema.documents.read(asked.query)
-                if document.node is not None:
-                    document.operation(asked.operation_name)
-            except Refused as refused:
-                asked = refused
         if isinstance(asked, Refused):
             await _send_errors(socket, id_, [_presented(asked)])
             return
@@ -141,8 +137,11 @@ class Socket:
     async def _operate(self, socket: WebSocket, id_: str, asked: Asked, context: Context) -> None:
         me = asyncio.current_task()
         try:
+            document = await self._persisted.read(asked)
+            if document.node is not None:
+                document.operation(asked.operation_name)
             results = self._schema.follow(
-                asked.query, context, asked.variables, asked.operation_name
+                document.text, context, asked.variables, asked.operation_name
             )
             async with aclosing(results):
                 async for result in results:
