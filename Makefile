@@ -22,7 +22,7 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema docs lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long or conformance or vendors)" $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long or conformance or vendors or processes)" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format
@@ -73,13 +73,16 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench certify crash faults live deploy-check browser long conformance vendors
+.PHONY: bench processes certify crash faults live deploy-check browser long conformance vendors
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 certify: $(READY) ## Every connector against its stand-in with faults (ARGS="-k zendesk")
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m certified $(ARGS)
+
+processes: $(READY) ## The hub as processes of its own: start, serve, end, kill, go on (ARGS="-k serve")
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m processes $(ARGS)
 
 vendors: $(READY) ## What vendors publish (HUB_CONTRACTS, ../shared/contracts), by the connectors
 	@$(BIN)/pytest -m vendors -v $(ARGS)

@@ -49,6 +49,7 @@ UNUSED = timedelta(days=400)  # since a token was renewed
 SIGNALS = 100  # deleted in one transaction, with all that hangs on them
 BATCH = 500  # of other rows, which are less work
 LOOK = 30.0  # seconds: the longest until a chore that became due is seen
+START = 30.0  # seconds: a process that starts has what people wait for to do first
 REST = 0.01  # seconds, at least, between two batches
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Retention:
 
     async def run(self) -> None:
         """Do the chore whenever it is due and nobody else does it, until cancelled."""
+        await asyncio.sleep(START)
         while True:
             wait = LOOK
             try:

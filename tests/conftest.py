@@ -14,6 +14,9 @@ from redis.asyncio import Redis
 
 from tests.engines import Postgres, Valkey
 from tests.prepared import migrate_at, write_migrated
+from tests.wire import CERTIFICATES
+
+INSTALLING = ("live", "deploy", "browser", "conformance", "processes")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,11 +26,16 @@ def table_of_unicode() -> None:
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings of a hub that its developer runs out of the tests."""
+def bare_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings of a hub that its developer runs out of the tests, and the world's trust.
+
+    Only what installs real systems needs the authorities that sign the servers of others.
+    """
     for name in os.environ:
         if name.startswith("HUB_"):
             monkeypatch.delenv(name)
+    if not any(map(request.node.get_closest_marker, INSTALLING)):
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATES / "nobody.pem"))
 
 
 @pytest.fixture(scope="session")

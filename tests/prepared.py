@@ -27,14 +27,15 @@ def write_migrated(path: Path) -> None:
 async def prepare(url: str) -> None:
     """Migrate a database; a SQLite file that is not there yet is a copy."""
     scheme, _, path = url.partition(":///")
-    if scheme == "sqlite":
-        await asyncio.to_thread(_copy, Path(path))
-    await migrate_at(url)
+    if scheme != "sqlite" or not await asyncio.to_thread(_copy, Path(path)):
+        await migrate_at(url)
 
 
-def _copy(path: Path) -> None:
-    if not path.exists():
-        write_migrated(path)
+def _copy(path: Path) -> bool:
+    if path.exists():
+        return False
+    write_migrated(path)
+    return True
 
 
 async def migrate_at(url: str) -> None:

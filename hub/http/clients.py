@@ -28,7 +28,7 @@ from hub.http.exchange import AGENT
 from hub.http.guard import Guard, parse, port_of
 from hub.http.limits import LocalBudget, Paced, retry_after
 from hub.http.names import Names, Resolver, resolve
-from hub.http.network import NoAnswer, Pool, Timeouts, trust
+from hub.http.network import NoAnswer, Pool, Timeouts, trust, trust_of_http
 from hub.http.secrets import secrets_of
 from hub.http.sign_in import LocalTokens, SignedIn
 
@@ -72,7 +72,7 @@ class Clients:
         budgets: Budgets | None = None,
         tokens: Tokens | None = None,
     ) -> None:
-        self._tls = trust(ca_file)
+        self._tls = trust_of_http(ca_file)
         self._ca_file = ca_file
         self._proxy = proxy
         self._names = Names()

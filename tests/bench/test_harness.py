@@ -120,6 +120,7 @@ def test_the_drafts_are_the_same_in_every_run() -> None:
     assert len(keys) == len(set(keys)) == 4 * PAGE
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 async def test_the_baseline_writes_every_row_that_the_pipeline_wrote(
     places: Databases, engine: str
@@ -160,6 +161,7 @@ async def counts(url: str) -> dict[str, int]:
         }
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 async def test_clones_are_as_whole_as_what_the_pipeline_made(
     places: Databases, engine: str
@@ -201,6 +203,7 @@ async def test_clones_are_as_whole_as_what_the_pipeline_made(
     assert signals[-1].external_id == draft.external_id
 
 
+@pytest.mark.processes
 async def test_a_full_database_is_measured_beside_a_small_one(
     places: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,6 +217,7 @@ async def test_a_full_database_is_measured_beside_a_small_one(
     assert all(one.ratio and one.value > 0 for one in results)
 
 
+@pytest.mark.processes
 async def test_the_memory_of_a_long_ingest_is_weighed(places: Databases) -> None:
     measured = await bench_growth("sqlite", places, drafts=500)
     assert measured.detail["drafts"] == 600
@@ -222,6 +226,7 @@ async def test_the_memory_of_a_long_ingest_is_weighed(places: Databases) -> None
     assert measured.ratio
 
 
+@pytest.mark.processes
 async def test_ingest_is_measured_by_turns_with_its_rows(places: Databases) -> None:
     measured = await bench_ingest("sqlite", places, runs=1, drafts=1_000)
     assert measured.name == "ingest_sqlite"

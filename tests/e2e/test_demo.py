@@ -224,6 +224,7 @@ def test_what_the_guide_says_can_happen_does(running: Demo) -> None:
     assert "Decision: we go to Osaka" in told
 
 
+@pytest.mark.processes
 def test_it_ends_at_once_and_goes_on_where_it_was(tmp_path: Path) -> None:
     with demo(tmp_path, "--fast") as first:
         first.emit("hubspot", dealname="Kept", dealstage="closedwon", company="Fyris Pharma")
@@ -270,6 +271,7 @@ def _refused(*flags: str | Path) -> str:
     return done.stderr.strip()
 
 
+@pytest.mark.processes
 def test_a_port_that_is_taken_is_said_in_two_lines() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -280,6 +282,7 @@ def test_a_port_that_is_taken_is_said_in_two_lines() -> None:
     assert "--port" in second
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - to be refused
 def test_it_is_served_on_this_machine_only(host: str) -> None:
     assert host in _refused("--host", host)

@@ -87,6 +87,7 @@ def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path, {"HUB_SECRET_KEY": "k" * 40, "CASEWORK_TOKEN": TOKEN})
 
 
+@pytest.mark.processes
 async def test_the_walk_leads_from_an_api_to_signals(folder: Folder) -> None:
     desk = Casework()
     desk.change(1, "2026-11-02T08:10:00Z", state="waiting", priority=4)

@@ -72,6 +72,7 @@ subscription Signals($after: String) { signals(after: $after) {
 """
 
 
+@pytest.mark.processes
 async def test_a_backup_under_load_is_restored_and_goes_on(folder: Folder) -> None:
     book, receiver = Book(page=20), Receiver()
     receiver.answers = [Response(status_code=503)] * 10_000
@@ -186,6 +187,7 @@ async def test_what_goes_wrong_is_said_and_leaves_no_trace(folder: Folder, here:
         assert await ids(store) == []
 
 
+@pytest.mark.processes
 async def test_a_running_hub_keeps_its_database(folder: Folder, here: Here) -> None:
     await migrated(f"sqlite:///{folder.path}/hub.db")
     back_up(folder.path / "hub.db", folder.path / "copy.db", force=False)
@@ -195,6 +197,7 @@ async def test_a_running_hub_keeps_its_database(folder: Folder, here: Here) -> N
     assert (await asyncio.to_thread(here, "restore", "copy.db", "--force")).code == 0
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_neither_half_a_file_nor_the_old_one_changed(tmp_path: Path) -> None:
     """The limit of a process's files stands in for a full disk: no root is needed for it."""
     asyncio.run(migrated(f"sqlite:///{tmp_path}/hub.db"))

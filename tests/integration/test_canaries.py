@@ -134,6 +134,7 @@ def folder(tmp_path: Path) -> Folder:
     )
 
 
+@pytest.mark.processes
 async def test_nothing_that_the_process_writes_holds_a_secret(folder: Folder) -> None:
     async with serve(VENDOR) as vendor, httpx2.AsyncClient(timeout=30) as client:
         folder.write(HUB_TOML.format(vendor=vendor, canary=CANARY))

@@ -121,6 +121,7 @@ async def test_an_excuse_counts_with_the_vendors_page_only(
     assert "it has no webhooks" in row.reason
 
 
+@pytest.mark.processes
 async def test_a_wheel_of_ones_own_is_certified_like_any_other(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     assert (await folder.hub("connectors", "new", "acme_desk")).code == 0
@@ -149,6 +150,7 @@ async def test_a_wheel_of_ones_own_is_certified_like_any_other(tmp_path: Path) -
     (await folder.hub("connectors", "certify", "acme_desk")).said(2, "acme_desk")
 
 
+@pytest.mark.processes
 async def test_in_a_checkout_the_files_go_beside_the_others_and_over_none(tmp_path: Path) -> None:
     folder = Folder(tmp_path)
     for package in ("hub", "connectors"):

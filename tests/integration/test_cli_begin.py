@@ -53,6 +53,7 @@ def test_bad_usage_is_exit_code_2(here: Here, words: list[str]) -> None:
     assert "Traceback" not in done.err
 
 
+@pytest.mark.processes
 async def test_init_writes_what_check_passes_and_never_writes_over(folder: Folder) -> None:
     first = await folder.hub("init")
     assert first.code == 0
@@ -324,6 +325,7 @@ def test_a_key_that_cannot_be_is_refused(
     assert not (folder.path / "hub.db").exists()
 
 
+@pytest.mark.processes
 async def test_schema_is_nothing_but_the_schema(folder: Folder) -> None:
     done = await folder.hub("schema", HUB_PORT="not even read")
     assert done.code == 0

@@ -181,6 +181,7 @@ async def test_sources_tells_how_often_a_quiet_one_is_asked(folder: Folder, here
 TITLE = "Down \x1b[31mred\x1b[0m \u202e[bold]now[/bold]\nsecond line"
 
 
+@pytest.mark.processes
 async def test_trace_tells_the_whole_journey(folder: Folder, here: Here) -> None:
     async with desk(folder, here, every="1s") as at:
         ticket = at.twin.emit({"subject": TITLE, "priority": "urgent"})
@@ -257,6 +258,7 @@ async def test_trace_tells_the_whole_journey(folder: Folder, here: Here) -> None
         (await at.hub("trace", f"{id_}.one")).said(1, "'one' is no seq")
 
 
+@pytest.mark.processes
 async def test_tables_fit_the_terminal(folder: Folder, here: Here) -> None:
     async with desk(folder, here) as at:
         at.twin.emit({"subject": "A title of a good many words, " * 8, "priority": "urgent"})

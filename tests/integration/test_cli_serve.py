@@ -52,6 +52,7 @@ def test_it_refuses_to_start_with_a_command_or_a_remedy(folder: Folder, here: He
     wrong.said(2, "endpoints.e.select", "titel")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 async def test_it_serves_until_a_signal_also_with_a_socket_open(
     folder: Folder, by: signal.Signals
@@ -91,6 +92,7 @@ async def test_it_serves_until_a_signal_also_with_a_socket_open(
         assert key not in hub.line + done.err
 
 
+@pytest.mark.processes
 async def test_a_stream_and_a_poll_that_hang_do_not_keep_it_from_ending(folder: Folder) -> None:
     polled = asyncio.Event()
 
@@ -128,6 +130,7 @@ async def test_a_stream_and_a_poll_that_hang_do_not_keep_it_from_ending(folder: 
     assert slow.next_poll_at <= now()
 
 
+@pytest.mark.processes
 async def test_an_interrupted_sync_gives_its_lease_back(folder: Folder) -> None:
     asked = asyncio.Event()
 
@@ -153,6 +156,7 @@ async def test_an_interrupted_sync_gives_its_lease_back(folder: Folder) -> None:
     assert slow.lease is None
 
 
+@pytest.mark.processes
 async def test_the_port_is_free_again_at_once(folder: Folder) -> None:
     await folder.hub("migrate")
     async with folder.serving() as first:

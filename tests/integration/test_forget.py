@@ -100,6 +100,7 @@ async def kept(store: Store, id_: str) -> Signal:
         return (await by_external_ids(connection, "chat", [id_]))[id_]
 
 
+@pytest.mark.processes
 async def test_no_word_and_no_name_is_left_and_none_comes_back(
     store: Store, folder: Folder
 ) -> None:

@@ -233,6 +233,7 @@ async def processes(folder: Folder) -> AsyncGenerator[tuple[Serving, Serving]]:
         yield web, worker
 
 
+@pytest.mark.processes
 async def test_one_trace_goes_through_two_processes(
     tmp_path: Path, postgres_url: str, redis_url: str
 ) -> None:

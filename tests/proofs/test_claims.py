@@ -32,6 +32,7 @@ ENDPOINTS = ["bot", "pager"]
 DELIVERIES = 40
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(20, marks=pytest.mark.long)])
 async def test_a_row_has_one_holder(database_url: str, seconds: float) -> None:
     order = {"claimers": CLAIMERS, "sources": SOURCES, "endpoints": ENDPOINTS}

@@ -160,6 +160,7 @@ def faults(seen: list[int], lines: list[int]) -> tuple[int, int]:
     return len(set(lines) - set(seen)), sum(b <= a for a, b in pairwise(seen))
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("pages", [PAGES, pytest.param(60, marks=pytest.mark.long)])
 async def test_eight_writers_on_postgres(postgres_url: str, pages: int) -> None:
     course, lines, told = await run(postgres_url, pages=pages, kill=True)
@@ -171,6 +172,7 @@ async def test_eight_writers_on_postgres(postgres_url: str, pages: int) -> None:
         assert faults(seen, lines) == (0, 0), name
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("pages", [PAGES // 3, pytest.param(30, marks=pytest.mark.long)])
 async def test_two_processes_on_sqlite(tmp_path: Path, pages: int) -> None:
     course, lines, told = await run(f"sqlite:///{tmp_path}/hub.db", pages=pages)
@@ -179,6 +181,7 @@ async def test_two_processes_on_sqlite(tmp_path: Path, pages: int) -> None:
         assert faults(seen, lines) == (0, 0), name
 
 
+@pytest.mark.processes
 async def test_a_bare_serial_would_be_noticed(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

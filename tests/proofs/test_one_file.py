@@ -39,11 +39,13 @@ async def count(url: str, rounds: int = ROUNDS, *, deferred: bool = False) -> tu
     return committed, committed - counted, sum(one["failed"] for one in told)
 
 
+@pytest.mark.processes
 async def test_no_update_is_lost(tmp_path: Path) -> None:
     counted = await count(f"sqlite:///{tmp_path}/hub.db")
     assert counted == (PROCESSES * TASKS * ROUNDS, 0, 0)
 
 
+@pytest.mark.processes
 async def test_transactions_as_sqlalchemy_begins_them_would_lose_some(tmp_path: Path) -> None:
     _, lost, failed = await count(f"sqlite:///{tmp_path}/hub.db", deferred=True)
     assert lost + failed > PROCESSES * TASKS

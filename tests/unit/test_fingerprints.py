@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import asyncio
@@ -46,6 +48,7 @@ def fingerprints(folder: Path, seed: int) -> str:
     ).stdout
 
 
+@pytest.mark.processes
 def test_a_restart_is_no_change_of_roles_or_sources(tmp_path: Path) -> None:
     first = fingerprints(tmp_path, 1)
     assert "secret" not in first
