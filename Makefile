@@ -9,7 +9,7 @@ export UV_SYSTEM_CERTS := 1
 UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .tools/bin/uv; fi)
 BIN := .venv/bin
 READY := .venv/.ready
-WORKERS ?= 2
+WORKERS ?= 4
 
 ##@ Use
 .PHONY: setup demo

@@ -147,7 +147,7 @@ async def test_a_long_first_sync_makes_room_for_a_small_source(
     monkeypatch.setattr("hub.work.POLLS", 1)
     monkeypatch.setattr("hub.poll.LONGEST_POLL", 0.3)
     busy, small = Book(page=1), Book()
-    for number in range(400):
+    for number in range(150):
         busy.write(f"Old {number}")
     small.write("Small")
     async with serve(busy.app) as one, serve(small.app) as two:
@@ -155,12 +155,12 @@ async def test_a_long_first_sync_makes_room_for_a_small_source(
         async with running(f"sqlite:///{tmp_path}/hub.db", config) as hub:
             await until(lambda: _well(hub, "ledger2"))
             read = (await health(hub))["signals"]
-            assert 0 < read < 400
+            assert 0 < read < 150
             small.write("Small too")
             await until(lambda: _shows_two(hub))
-            await until(lambda: _read_all(hub, 400), within=60)
+            await until(lambda: _read_all(hub, 150), within=60)
     assert busy.cursors == sorted(busy.cursors), "it went on each time where it was"
-    assert len(set(busy.cursors)) >= 400
+    assert len(set(busy.cursors)) >= 150
 
 
 async def _shows_two(hub: Running) -> bool:

@@ -260,7 +260,7 @@ async def executed(class_: Any, document: Any, root: Query, variables: dict[str,
 RULES = [rule for rule in specified_rules if not rule.__name__.startswith("NoUnused")]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(text=documents(), root=roots, maybe=st.booleans())
 def test_the_same_as_graphql_core(text: str, root: Query, maybe: bool) -> None:
     document = parse(text)
