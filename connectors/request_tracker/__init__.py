@@ -1,37 +1,45 @@
 """Request Tracker (RT 5): tickets as they change, with who asks and for which customer."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any, ClassVar, Self
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, model_validator
+from pydantic import AwareDatetime, model_validator
 
 from connectors.request_tracker.texts import PAGE, Row, number_of, texts_of
+from connectors.request_tracker.transactions import (
+    FIELDS,
+    TYPES,
+    made_at,
+    name_of,
+    place_of,
+    transactions_after,
+)
 from hub.connector import (
     AccountRef,
     Api,
     Basic,
+    Batch,
     Connector,
     Cursor,
     Draft,
     Endpoint,
     Header,
     Http,
+    IdWatermark,
     Page,
     PersonRef,
     SecretStr,
     SourceMisbehaved,
     Status,
-    now,
     utc,
 )
 
 _OPENED, _UPDATED, _SOLVED = (f"support.ticket.{name}" for name in ("opened", "updated", "solved"))
 _ESCALATED = "support.escalation"
-_SETTLING = timedelta(minutes=1)
-_TYPES = {"Create", "Correspond", "Status"}
-_FIELDS = {"Subject", "Priority", "Queue", "Owner", "Requestor", "MergedInto"}
+# RT numbers a transaction before it is committed, and makes a ticket within one.
+_PLACES = IdWatermark(settling=timedelta(minutes=1))
 _REWOUND = ("Subject", "Status", "Priority")
 _USER = "RealName,EmailAddress,Organization"
 _FREE_MAIL = frozenset({
@@ -97,28 +105,20 @@ class RequestTracker(Connector):
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         try:
-            place = _Place.model_validate(cursor)
             queues = await self._queue_ids(api)
-            after, more = self._begin(place), True
-            while more:
-                body = await api.get(
-                    "/transactions",
-                    query=f"ObjectType = 'RT::Ticket' AND {after}",
-                    fields="Type,Created,Creator,ObjectId,Field,OldValue,NewValue",
-                    orderby="id",
-                    order="ASC",
-                    per_page=PAGE,
-                )
-                rows, more = body["items"], body["total"] > body["count"]
-                numbers = [number for row in rows if (number := number_of(row, "id"))]
-                if rows and not numbers:
-                    raise SourceMisbehaved("RT's transactions have no ids")
-                after = f"id > {max(numbers)}" if rows else after
-                taken = place.take(rows)
-                if taken or not more:
-                    shown = [row for row in taken if self._is_shown(row)]
-                    records = await _records(api, shown, queues)
-                    yield Page.read(records, self._draft, place.model_dump(), more=more)
+
+            async def ask(after: str | None) -> Batch:
+                return await transactions_after(api, f"id > {after}" if after else self._begin())
+
+            async def complete(rows: Sequence[Row]) -> Sequence[Row]:
+                return await _records(api, [row for row in rows if self._is_shown(row)], queues)
+
+            place = place_of(cursor)
+            pages = _PLACES.pages(
+                place, ask, name_of, read=self._draft, at=made_at, complete=complete
+            )
+            async for page in pages:
+                yield page
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise SourceMisbehaved(f"This is no answer of RT: {error!r}") from error
 
@@ -126,19 +126,18 @@ class RequestTracker(Connector):
         found = [await api.get(f"/queue/{quote(name, safe='')}") for name in self.queues]
         return {str(queue["id"]) for queue in found} or None
 
-    def _begin(self, place: "_Place") -> str:
-        if place.settled or self.since is None:
-            return f"id > {place.settled}"
+    def _begin(self) -> str:
+        if self.since is None:
+            return "id > 0"
         # RT reads a time in the time zone of the account, which it does not tell: a day covers all.
         early = self.since.astimezone(UTC) - timedelta(days=1)
         return f"Created > '{early:%Y-%m-%d %H:%M:%S}'"
 
     def _is_shown(self, row: Row) -> bool:
-        at = _when(row)
-        if self.since is not None and at is not None and at < self.since:
+        if self.since is not None and row.get("Created") and made_at(row) < self.since:
             return False
         # A new owner makes two rows, this and a Set.
-        return row["Type"] in _TYPES or (row["Field"] in _FIELDS and row["Type"] != "SetWatcher")
+        return row["Type"] in TYPES or (row["Field"] in FIELDS and row["Type"] != "SetWatcher")
 
     def _draft(self, record: Row) -> Draft:
         ticket, number = record["ticket"], int(record["ObjectId"])
@@ -172,28 +171,6 @@ class RequestTracker(Connector):
             attributes={"number": number, "queue": queue, "state": status, "priority": priority},
             thread=f"ticket/{ticket['id']}",
         )
-
-
-class _Place(BaseModel):
-    """The cursor: up to `settled` all is read, and of the ids after it those in `read`.
-
-    Numbers are given before they are committed, so a lower one may appear after a higher one: the
-    last minute is asked for again.
-    """
-
-    settled: int = 0
-    read: list[int] = []
-
-    def take(self, rows: Sequence[Row]) -> list[Row]:
-        """Note these rows and give those that are new."""
-        recent, known = now() - _SETTLING, set(self.read)
-        for row in rows:
-            if (at := _when(row)) is not None and at > recent:
-                break
-            self.settled = number_of(row, "id") or self.settled
-        ids = known | {number for row in rows if (number := number_of(row, "id"))}
-        self.read = sorted(one for one in ids if one > self.settled)
-        return [row for row in rows if number_of(row, "id") not in known]
 
 
 async def _records(api: Api, rows: Sequence[Row], queues: set[str] | None) -> list[dict[str, Any]]:
@@ -233,13 +210,6 @@ async def _tickets(api: Api, ids: Collection[str]) -> dict[str, Row]:
     shown = {str(ticket.get("id")): ticket for ticket in body["items"]}
     found: dict[str, Row] = {one: shown[one] for one in shown.keys() & set(ids)}
     return found | {one: await api.get(f"/ticket/{one}") for one in set(ids) - found.keys()}
-
-
-def _when(row: Row) -> datetime | None:
-    try:
-        return utc(row["Created"])
-    except (LookupError, TypeError, ValueError):
-        return None
 
 
 def _change(row: Row) -> str:

@@ -8,7 +8,7 @@ Written down from RT's pages, and compared with what RT 5.0.3 answers (tests/liv
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from operator import eq, gt, lt
 from typing import Any, ClassVar
@@ -28,7 +28,7 @@ _MADE_UP = (
 _STATUSES = frozenset({"new", "open", "stalled", "resolved", "rejected", "deleted"})
 _CHANGES = {"Subject", "Priority", "Status", "Queue", "Owner"}
 _NO_FIELDS = frozenset({"at", "ticket", "requestor", "text", "html", "reply", "merge_into"})
-_COLUMNS = ("id", "ObjectId", "Created", "ObjectType", "Type")
+_COLUMNS = ("id", "ObjectId", "Created", "ObjectType", "Type", "Field")
 _FIELDS = {
     "transactions": frozenset({"id", "ObjectType", "ObjectId", "Type", "Field", "OldValue",
         "NewValue", "Created", "Creator"}),
@@ -51,7 +51,7 @@ def _paged(what: str) -> dict[str, Check]:
     return {
         "fields": _is_list(_FIELDS[what]),
         "orderby": lambda text: text == "id",
-        "order": lambda text: text == "ASC",
+        "order": lambda text: text in {"ASC", "DESC"},
         "page": lambda text: text.isdigit() and int(text) >= 1,
         "per_page": lambda text: text.isdigit() and 1 <= int(text) <= 100,
     }
@@ -70,9 +70,12 @@ class Twin(twins.Twin):
         ),
     }
 
-    def __init__(self, *, token: str = "", utc_offset: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self, *, token: str = "", utc_offset: timedelta = timedelta(0), superuser: bool = False
+    ) -> None:
         """Serve to `token`, else to root; times in a query are read in the account's zone."""
         super().__init__()
+        self.superuser = superuser
         self.token, self.user, self.password = token, "root", "twin-password"
         self.utc_offset = utc_offset
         self.queues = {1: "General"}
@@ -85,7 +88,9 @@ class Twin(twins.Twin):
         self.attachments: list[Record] = []
         self.uncommitted: set[int] = set()
         """Ids of transactions that the database has numbered and not yet shown."""
-        self._blank = False
+        self.hidden: set[int] = set()
+        """Numbers of tickets that the account may not see."""
+        self._blank, self._blanked = False, ""
 
     def table(self) -> tuple[Allowed, ...]:
         of_people = _is_list(_USER_FIELDS)
@@ -273,14 +278,19 @@ class Twin(twins.Twin):
 
     def _answer(self, request: Request, rows: list[Record]) -> Response:
         try:
-            query = _Query(request.query_params["query"], self.utc_offset)
+            text = request.query_params["query"]
+            query = _Query(text, self.utc_offset)
             found = [row for row in rows if query.holds(row)]
-            if "order" not in request.query_params:
-                return _page(request, found)
-            blank, self._blank = self._blank, False
-            return _page(request, found, 0 if blank else self.page)
         except (ValueError, LookupError) as error:
             return _message(400, str(error))
+        if "order" not in request.query_params:
+            return self._page(request, found, counted=request.url.path.endswith("/tickets"))
+        if self._blank:
+            self._blank, self._blanked = False, text
+        # What the account may not see is left out of a page that was cut before.
+        first = self.hidden if text != self._blanked else self.hidden | {0}
+        unseen = [{"id": "0", "ObjectId": "0"}] * self.page if text == self._blanked else []
+        return self._page(request, [*unseen, *found], first, most=self.page)
 
     async def _search_texts(self, request: Request) -> Response:
         """Conditions on one field are alternatives, those on several fields must all hold."""
@@ -292,32 +302,43 @@ class Twin(twins.Twin):
         found = self.attachments
         for name, values in wanted.items():
             found = [row for row in found if row[name] in values]
-        return _page(request, list(found))
+        return self._page(request, list(found))
 
+    def _page(
+        self,
+        request: Request,
+        rows: list[Record],
+        hidden: Collection[int] = (),
+        *,
+        most: int = 100,
+        counted: bool = False,
+    ) -> Response:
+        """Show a page of rows, and to a superuser alone how many there are, but of tickets.
 
-def _page(request: Request, rows: list[Record], most: int = 100) -> Response:
-    """Show a page of rows; of them `most` at most, for RT hides what the account may not see.
-
-    It does that after it has counted: https://docs.bestpractical.com/rt/5.0.3/RT/REST2.html#Paging
-    """
-    asked = request.query_params
-    size, page = int(asked.get("per_page", 20)), int(asked.get("page", 1))
-    rows.sort(key=lambda row: int(row["id"]))
-    names = {"id", *(name for name in asked.get("fields", "").split(",") if name)}
-    served = rows[(page - 1) * size : page * size][:most]
-    pages = -(-len(rows) // size)
-    body: Record = {
-        "items": [{name: row.get(name) for name in names} for row in served],
-        "count": len(served),
-        "total": len(rows),
-        "page": page,
-        "pages": pages or 0.0,
-        "per_page": size,
-    }
-    if page < pages:
-        # An absolute address, and on the name that RT goes by for itself.
-        body["next_page"] = f"https://rt.example{_ROOT}/elsewhere?page={page + 1}"
-    return JSONResponse(body)
+        `CurrentUserCanSeeAll` in RT 5.0.3: lib/RT/REST2/Resource/Collection.pm, SearchBuilder.pm
+        """
+        asked = request.query_params
+        size, page = min(int(asked.get("per_page", 20)), most), int(asked.get("page", 1))
+        rows.sort(key=lambda row: int(row["id"]), reverse=asked.get("order") == "DESC")
+        names = {"id", *(name for name in asked.get("fields", "").split(",") if name)}
+        served = [
+            {name: row.get(name) for name in names}
+            for row in rows[(page - 1) * size : page * size]
+            if not (hidden and int(row["ObjectId"]) in hidden)
+        ]
+        counts, pages = counted or self.superuser, -(-len(rows) // size)
+        body: Record = {
+            "items": served,
+            "count": len(served),
+            "total": len(rows) if counts else None,
+            "page": page,
+            "pages": (pages or 0.0) if counts else None,
+            "per_page": size,
+        }
+        if counts and page < pages:
+            # An absolute address, and on the name that RT goes by for itself.
+            body["next_page"] = f"https://rt.example{_ROOT}/elsewhere?page={page + 1}"
+        return JSONResponse(body)
 
 
 class _Query:

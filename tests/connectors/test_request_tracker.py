@@ -1,5 +1,6 @@
 """Request Tracker: each transaction that people see becomes one revision of its ticket."""
 
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ from pydantic import ValidationError
 
 from connectors.request_tracker import RequestTracker
 from connectors.twins.request_tracker import Twin
-from hub.connector import AuthFailed, Draft, Http, SourceMisbehaved, Status
+from hub.connector import AuthFailed, Draft, Http, SourceMisbehaved, Status, now
+from hub.connector.clock import moved
 from tests.connectors.polling import Poller, polling
 
 NINE = "2026-05-04T09:00:00+00:00"
@@ -207,6 +209,36 @@ async def test_a_number_that_is_committed_late_is_not_lost() -> None:
         assert not await source.fresh()
 
 
+async def test_a_hole_is_not_passed_over_while_its_neighbours_settle_between_two_pages() -> None:
+    twin = Twin()
+    young = (now() - timedelta(seconds=50)).isoformat()
+    for number in range(60):
+        twin.emit({"Subject": f"Ticket {number}", "at": young})
+    late = {int(row["id"]) for row in twin.transactions if row["ObjectId"] == "9"}
+    twin.uncommitted |= late
+    async with polling(twin) as source:
+        async with source.opened() as api, aclosing(source.pull(api)) as pages:
+            source._store(await anext(pages))
+            twin.uncommitted -= late
+            with moved(timedelta(seconds=20)):
+                async for page in pages:
+                    source._store(page)
+        assert "ticket/9" not in source.current
+        await source.poll()
+        assert len(source.current) == len(source.drafts) == 60
+
+
+async def test_pages_that_hold_only_what_the_account_may_not_see_are_passed() -> None:
+    twin = Twin()
+    for number in range(120):
+        twin.emit({"Subject": f"Ticket {number}", "at": NINE})
+    twin.hidden = set(range(1, 116))
+    async with polling(twin) as source:
+        await source.poll()
+        assert source.current.keys() == {f"ticket/{number}" for number in range(116, 121)}
+        assert not await source.fresh()
+
+
 async def test_a_burst_within_the_last_minute_is_read_once_though_it_is_asked_for_again() -> None:
     twin = Twin()
     for number in range(80):
@@ -215,9 +247,31 @@ async def test_a_burst_within_the_last_minute_is_read_once_though_it_is_asked_fo
         await source.poll()
         assert len(source.drafts) == 80
         twin.emit({"ticket": 7, "Status": "resolved"})
+        assert [one.external_id for one in await source.fresh()] == ["ticket/7"]
+        with moved(timedelta(minutes=2)):
+            assert not await source.fresh()
+            assert source.cursor == {"after": "241"}, "all is settled"
+
+
+async def test_what_the_place_was_written_as_before_is_gone_on_from() -> None:
+    twin = Twin()
+    twin.emit({"Subject": "Settled", "at": NINE})
+    twin.emit({"Subject": "Read"})
+    twin.emit({"Subject": "Late"})
+    async with polling(twin) as source:
+        source.cursor = {"settled": 2, "read": [5]}
+        assert [one.title for one in await source.fresh()] == ["Late"]
+
+
+async def test_a_superuser_is_told_how_many_there_are() -> None:
+    twin = Twin(superuser=True)
+    for number in range(120):
+        twin.emit({"Subject": f"Ticket {number}", "at": NINE})
+    twin.hidden = set(range(1, 106))  # somebody's settings hide what the count has
+    async with polling(twin) as source:
         pages = await source.poll()
-        assert len(pages) == 1
-        assert [one.external_id for one in pages[0].drafts] == ["ticket/7"]
+        assert len(source.current) == 15
+        assert len(pages) == 1, "the last is known to be it"
 
 
 async def test_the_text_is_plain_before_html_and_never_a_file() -> None:

@@ -19,6 +19,16 @@ my ($id, $message, $token) = RT::AuthToken->new($root)->Create(
 die $message unless $id;
 print $token;
 """
+MAKE_AGENT = """
+my $agent = RT::User->new(RT->SystemUser);
+my ($id, $message) = $agent->Create(
+    Name => 'agent', Password => $ARGV[0], Privileged => 1);
+$agent->Load('agent') unless $id;
+die $message unless $agent->Id;
+for my $right (qw(SeeQueue ShowTicket)) {
+    $agent->PrincipalObj->GrantRight(Right => $right, Object => RT->System);
+}
+"""
 CONFIG = """\
 Set($rtname, 'live.example');
 Set($Organization, 'live.example');
@@ -71,6 +81,10 @@ class RequestTracker(System):
     def token(self) -> str:
         """Make an authentication token of root's, which people do in Settings > Auth Tokens."""
         return self.run("perl", f"-I{LIBRARY}", "-MRT=-init", "-MRT::AuthToken", "-e", MAKE_TOKEN)
+
+    def make_agent(self) -> None:
+        """Make the user `agent` with the rights that the connector's page names, and no other."""
+        self.run("perl", f"-I{LIBRARY}", "-MRT=-init", "-e", MAKE_AGENT, PASSWORD)
 
     def _make_database(self) -> None:
         made = self.home / "database.made"

@@ -144,6 +144,19 @@ async def test_an_authentication_token_lets_the_hub_in(
         await hub.shows(f"ticket/{number}", "support", title="By token")
 
 
+async def test_who_may_see_tickets_and_nothing_else_reads_them(
+    request_tracker: RequestTracker, desk: Desk, queue: str, tmp_path: Path
+) -> None:
+    request_tracker.make_agent()
+    number = desk.open("By an agent", "text", Queue=queue, Requestor="jane@acme.example")
+    settings = source(request_tracker, queue, way_in='user = "agent"\npassword = "${PASSWORD}"')
+    async with reading(tmp_path, settings, SECRETS) as hub:
+        shown = await hub.shows(f"ticket/{number}", "support", title="By an agent", body="text")
+        assert shown["account"]["name"] == "acme.example"
+        desk.change(number, Subject="Renamed")
+        await hub.shows(f"ticket/{number}", "support", title="Renamed")
+
+
 async def test_a_wrong_password_is_told_to_the_owner(
     request_tracker: RequestTracker, tmp_path: Path
 ) -> None:
@@ -160,7 +173,7 @@ async def test_the_twin_answers_as_rt_does(
     kept, gone = (desk.open(one, one, Queue=queue, Requestor=asking["email"]) for one in "ab")
     desk.reply(kept, "answer")
     desk.delete(gone)
-    twin = Twin()
+    twin = Twin(superuser=True)
     for one in "ab":
         twin.emit({"Subject": one, "text": one, "Queue": queue, "requestor": asking})
     twin.emit({"ticket": 1, "reply": "answer"})
@@ -180,6 +193,8 @@ async def _answers(
     fields = f"fields=Subject,Status,Priority,Created,Queue,Requestor,Owner&fields[Owner]={user}"
     fields += f"&fields[Requestor]={user}&fields[Queue]=Name"
     rows = "fields=Type,Created,Creator,ObjectId,Field,OldValue,NewValue&orderby=id&order=ASC"
+    newest = rows.replace("ASC", "DESC")
+    changes = "(Type = 'Create' OR Field = 'Status') AND id > 1"
     here = f"ObjectType = 'RT::Ticket' AND (ObjectId = {kept} OR ObjectId = {gone})"
     paths = {
         "tickets": f"/tickets?query={quote(f'id = {kept} OR id = {gone}')}&{fields}",
@@ -189,6 +204,7 @@ async def _answers(
         "queue": f"/queue/{quote(queue, safe='')}",
         "rows": f"/transactions?query={quote(here)}&{rows}&per_page=100",
         "a page": f"/transactions?query={quote(here)}&{rows}&per_page=2",
+        "newest": f"/transactions?query={quote(f'({here}) AND {changes}')}&{newest}&per_page=2",
         "no query": f"/transactions?query={quote('Nothing = 1')}",
         "half a query": f"/transactions?query={quote('id > 1 AND')}",
     }

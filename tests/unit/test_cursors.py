@@ -4,8 +4,8 @@ Polls are broken off after any page, as by a crash, and go on from the cursor th
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -430,6 +430,77 @@ def test_ids_are_compared_as_numbers(
 
     asyncio.run(run())
     assert set(poll.seen) == {str(one) for one in ids}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 59)), max_size=12),
+    stops=stops,
+    size=st.integers(1, 4),
+    waits=st.lists(st.integers(0, 50), max_size=20),
+)
+def test_ids_that_are_committed_out_of_their_order_are_each_read_once(
+    rows: list[tuple[int, int]], stops: list[int], size: int, waits: list[int]
+) -> None:
+    """Rows are numbered some seconds apart and show a while later; asking takes its time too."""
+    begin = now()
+    made: list[tuple[Record, datetime]] = []
+    for number, (apart, hidden) in enumerate(rows, 1):
+        at = (made[-1][0]["at"] if made else begin) + timedelta(seconds=apart)
+        record: Record = {"id": number, "version": 1, "at": at}
+        made.append((record, at + timedelta(seconds=hidden)))
+
+    def name(record: Record) -> str:
+        return str(record["id"])
+
+    async def run() -> Poll:
+        with ExitStack() as passing:
+
+            async def ask(after: str | None) -> Batch:
+                here = [one for one, shown in made if shown <= now()]
+                due = [one for one in here if one["id"] > int(after or 0)]
+                passing.enter_context(moved(timedelta(seconds=waits.pop() if waits else 1)))
+                return Batch(due[:size], "more" if len(due) > size else None)
+
+            family = IdWatermark(settling=timedelta(minutes=1))
+            poll = Poll(lambda cursor: family.pages(cursor, ask, name, read=draft, at=changed))
+            for stop in stops:
+                await poll.poll(stop)
+            passing.enter_context(moved(timedelta(minutes=20)))
+            await poll.poll()
+        return poll
+
+    poll = asyncio.run(run())
+    assert [*poll.seen] == [one.external_id for page in poll.pages for one in page.drafts]
+    assert sorted(map(int, poll.seen)) == [*range(1, len(rows) + 1)]
+    assert poll.cursor == ({"after": str(len(rows))} if rows else {}), "all is settled"
+
+
+async def test_what_an_id_watermark_looks_up_it_looks_up_for_new_records_alone() -> None:
+    looked_up: list[list[str]] = []
+    records: list[Record] = [{"id": str(number), "version": 1, "at": now()} for number in (1, 2)]
+
+    async def ask(after: str | None) -> Batch:
+        return Batch([one for one in records if int(one["id"]) > int(after or 0)])
+
+    async def complete(new: Sequence[Record]) -> Sequence[Record]:
+        looked_up.append([one["id"] for one in new])
+        return [{**one, "version": 7} for one in new]
+
+    def name(record: Record) -> str:
+        return str(record["id"])
+
+    family = IdWatermark(settling=timedelta(minutes=1))
+    poll = Poll(
+        lambda cursor: family.pages(cursor, ask, name, read=draft, at=changed, complete=complete)
+    )
+    await poll.poll()
+    assert poll.seen == {"1": 7, "2": 7}
+    records.insert(0, {"id": "3", "version": 1, "at": now()})
+    await poll.poll()
+    await poll.poll()
+    assert looked_up == [["1", "2"], ["3"]]
+    assert poll.cursor == {"read": [1, 2, 3]}
 
 
 async def test_more_that_brings_nothing_new_is_an_error() -> None:
