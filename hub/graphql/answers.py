@@ -70,8 +70,8 @@ class Answers:
         variables: Mapping[str, Any] | None,
         context: Context,
     ) -> Question | None:
-        """Give what an answer would be kept by; None where it must not be kept."""
-        if not self.most or document.errors or document.node is None:
+        """Give what an answer is determined by beside the data; None where more determines it."""
+        if document.errors or document.node is None:
             return None
         may = self._may.get(document)
         if may is None:

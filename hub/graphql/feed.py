@@ -1,25 +1,17 @@
 """Lists of signals and what a role should hear of them, as connections."""
 
-from datetime import datetime
-
 import strawberry
 
-from hub.access import Condition, all_of, sees
+from hub.access import Condition, Says, all_of, sees
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
-from hub.graphql.enums import Order
+from hub.graphql.listing import Listing
 from hub.graphql.relay import Day, PageInfo, Part, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.store.pages import Key, count_feed, feed_page, search_page
 from hub.store.rows import Row, signal_rows
 from hub.store.stats import count_signals
-
-_AT_AND_ID = (datetime, str)
-_SHAPES: dict[Order, tuple[type, ...]] = {
-    Order.SEVERITY: (Day, *_AT_AND_ID),
-    Order.RELEVANCE: (Day, *_AT_AND_ID),
-}
 
 
 @strawberry.type(description="A signal and its cursor.")
@@ -87,18 +79,11 @@ class FeedConnection:
             return await count_feed(connection, visible, self.role, self.least)
 
 
-async def read_signals(
-    info: Info, condition: Condition, order: Order, part: Part, search: str | None = None
-) -> SignalConnection:
-    kind = f"signals:{order}"
-    if order is Order.RELEVANCE:
-        return await _read_best(info, condition, kind, part, search)
-    if search is not None:
-        condition = all_of(condition, info.context.says(search))
-    asked = window(
-        kind, _SHAPES.get(order, _AT_AND_ID), part.first, part.after, part.last, part.before
-    )
-    found = await signal_rows(info.context.runtime.store, condition, order, asked)
+async def read_signals(info: Info, asked: Listing) -> SignalConnection:
+    kind, condition = asked.kind, asked.condition
+    if asked.best is not None:
+        return await _read_best(info, asked, asked.best)
+    found = await signal_rows(info.context.runtime.store, condition, asked.order, asked.window)
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
         page_info=page_info(kind, found),
@@ -107,19 +92,10 @@ async def read_signals(
     )
 
 
-async def _read_best(
-    info: Info, condition: Condition, kind: str, part: Part, search: str | None
-) -> SignalConnection:
-    """Read a page of what fits a search best. Raises Refused where nothing is searched for."""
-    if search is None:
-        raise Refused(
-            Code.INVALID, "orderBy: RELEVANCE takes a search", "Give one, or order by NEWEST"
-        )
-    says = info.context.says(search)
-    shape = _SHAPES[Order.RELEVANCE]
-    asked = window(kind, shape, part.first, part.after, part.last, part.before)
+async def _read_best(info: Info, asked: Listing, says: Says) -> SignalConnection:
+    kind = asked.kind
     async with info.context.runtime.store.read() as connection:
-        found = await search_page(connection, condition, says, asked)
+        found = await search_page(connection, asked.condition, says, asked.window)
     return SignalConnection(
         edges=[
             SignalEdge(cursor=write_cursor(kind, key), node=signal_type(signal))
@@ -127,7 +103,7 @@ async def _read_best(
         ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
-        condition=all_of(condition, says),
+        condition=all_of(asked.condition, says),
     )
 
 

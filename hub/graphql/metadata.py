@@ -12,3 +12,7 @@ nothing else; so `hub.graphql.answers` may keep it."""
 
 VOLATILE: Final = "volatile"
 """What the field says changes by itself: no answer that has it is kept."""
+
+LISTED: Final = "listed"
+"""Of a root field that gives a page of signals: what makes a `Listing` of the context and its
+arguments; so `hub.graphql.plans` answers without executing."""

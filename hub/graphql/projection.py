@@ -17,16 +17,13 @@ becomes
         return {"id": ..., "at": a1.isoformat() if ..., "account": None if a2 is None else f2(a2)}
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from graphql import (
-    FieldNode,
     GraphQLAbstractType,
-    GraphQLField,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -35,45 +32,14 @@ from graphql import (
     is_abstract_type,
 )
 from graphql.execution import Executor
-from graphql.execution.collect_fields import FieldDetailsList, collect_subfields
+from graphql.execution.collect_fields import FieldDetailsList
 from strawberry.schema.schema_converter import CustomGraphQLEnumType
 from strawberry.types.base import StrawberryObjectDefinition
-from strawberry.types.field import StrawberryField
 
+from hub.graphql.columns import RowBacked, RowWriter, Unplain, declaration, members
 from hub.graphql.metadata import KNOWN
 
 Projection: TypeAlias = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Nested:
-    """An object whose parts stand in its parent's row. `present`: null where this is."""
-
-    columns: "Columns"
-    present: str | None = None
-
-
-Columns: TypeAlias = Mapping[str, "str | Nested"]
-"""Where in a row `r` what of an object stands, by Python name, as an expression that is plain data
-already: the database keeps no other. Of an enumeration it is the member's value."""
-
-
-class RowBacked:
-    """An object of a GraphQL type that stays a row until somebody reads an attribute of it."""
-
-    columns: ClassVar[Columns]
-    names: ClassVar[Mapping[str, Any]]  # what the expressions call
-    row: Sequence[Any]
-
-
-class Unplain(Exception):
-    """The ordinary execution must decide."""
-
-
-def unplain(value: object = None) -> NoReturn:
-    del value
-    raise Unplain
-
 
 # For the scalars of known form: what a value of exactly this type becomes.
 _SCALARS = {
@@ -101,15 +67,8 @@ def compile_projection(
     return made
 
 
-@dataclass(slots=True)
-class _Writer:
-    """Writes the source text of one projection; `names` is what the text refers to."""
-
-    executor: Executor[Any]
-    lines: list[str] = field(default_factory=list)
-    names: dict[str, Any] = field(
-        default_factory=lambda: {"unplain": unplain, "Unplain": Unplain, "datetime": datetime}
-    )
+class _Writer(RowWriter):
+    """Writes the functions of one projection."""
 
     def function(self, type_: GraphQLObjectType, details: FieldDetailsList) -> str:
         """Write the function of an object; give its name."""
@@ -131,6 +90,7 @@ class _Writer:
         lines: list[str] = []
         for backed in RowBacked.__subclasses__():
             if issubclass(backed, python_type):
+                self.at = {name: f"r[{place}]" for name, place in backed.places.items()}
                 with suppress(Unplain):
                     data = self.row(type_, details, backed.columns)
                     self.names |= backed.names
@@ -141,57 +101,12 @@ class _Writer:
                     ]
         return lines
 
-    def row(self, type_: GraphQLObjectType, details: FieldDetailsList, columns: Columns) -> str:
-        """Write an object out of the row `r`."""
-        items = []
-        for alias, of_field in self.selected(type_, details):
-            node = of_field[0].node
-            if node.name.value == "__typename":
-                items.append(f"{alias!r}: {type_.name!r}")
-                continue
-            declared, plain = _declared(type_, node)
-            items.append(f"{alias!r}: {self.column(declared.type, plain, columns, of_field)}")
-        return f"{{{', '.join(items)}}}"
-
-    def column(
-        self, type_: Any, plain: StrawberryField, columns: Columns, details: FieldDetailsList
-    ) -> str:
-        named = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-        match columns.get(plain.python_name):
-            case Nested(below, present) if isinstance(named, GraphQLObjectType):
-                data = self.row(named, details, below)
-                return data if present is None else f"(None if {present} is None else {data})"
-            case str(expression) if isinstance(named, CustomGraphQLEnumType):
-                values = {one.value: named.coerce_output_value(one) for one in _members(named)}
-                return f"{self.name('e', values)}[{expression}]"
-            case str(expression):
-                return expression
-            case _:
-                raise Unplain
-
-    def selected(
-        self, type_: GraphQLObjectType, details: FieldDetailsList
-    ) -> list[tuple[str, FieldDetailsList]]:
-        executor = self.executor
-        fields, deferred, _ = collect_subfields(
-            executor.schema,
-            executor.fragments,
-            executor.variable_values,
-            executor.operation,
-            type_,
-            details,
-            executor.hide_suggestions,
-        )
-        if deferred or any(one.fragment_variable_values for of in fields.values() for one in of):
-            raise Unplain
-        return list(fields.items())
-
     def member(self, type_: GraphQLObjectType, details: FieldDetailsList, lines: list[str]) -> str:
         """Write what a field becomes; the line that reads it goes before."""
         node = details[0].node
         if node.name.value == "__typename":
             return repr(type_.name)
-        declared, plain = _declared(type_, node)
+        declared, plain = declaration(type_, node)
         if getattr(declared.resolve, "_is_default", False) and plain.default_resolver is getattr:
             own = self.name("a", None)
             lines.append(f" {own} = o.{plain.python_name}")
@@ -217,7 +132,7 @@ class _Writer:
             if node.name.value == "__typename":
                 items.append(f"{alias!r}: {named.name!r}")
                 continue
-            declared, plain = _declared(named, node)
+            declared, plain = declaration(named, node)
             if plain.python_name not in known:
                 raise Unplain
             own = self.name("a", None)
@@ -239,8 +154,8 @@ class _Writer:
             case GraphQLScalarType():
                 return f"{self.name('s', _coercion(type_))}({v})"
             case CustomGraphQLEnumType():
-                members = {one.name: type_.coerce_output_value(one) for one in _members(type_)}
-                names, python_type = self.name("e", members), self.name("T", type_.wrapped_cls)
+                written = {one.name: type_.coerce_output_value(one) for one in members(type_)}
+                names, python_type = self.name("e", written), self.name("T", type_.wrapped_cls)
                 return f"{names}[{v}._name_] if type({v}) is {python_type} else unplain()"
             case GraphQLList():
                 each = self.name("x", None)
@@ -268,21 +183,6 @@ class _Writer:
         self.lines.append(f"{name} = {{{', '.join(pairs)}}}")
         return name
 
-    def name(self, letter: str, what: Any) -> str:
-        """Give something a name that the text may use."""
-        name = f"{letter}{len(self.names)}"
-        self.names[name] = what
-        return name
-
-
-def _declared(type_: GraphQLObjectType, node: FieldNode) -> tuple[GraphQLField, StrawberryField]:
-    """Find a field without arguments that is declared in Python."""
-    declared = type_.fields.get(node.name.value)
-    plain = declared.extensions.get("strawberry-definition") if declared is not None else None
-    if declared is None or node.arguments or not isinstance(plain, StrawberryField):
-        raise Unplain
-    return declared, plain
-
 
 def _python_type(type_: GraphQLObjectType) -> type:
     """Find the class whose objects are of this type, and of no other."""
@@ -296,11 +196,6 @@ def _python_type(type_: GraphQLObjectType) -> type:
     ):
         raise Unplain
     return definition.origin
-
-
-def _members(type_: CustomGraphQLEnumType) -> list[Any]:
-    enumeration: Any = type_.wrapped_cls
-    return list(enumeration)
 
 
 def _coercion(type_: GraphQLScalarType) -> Projection:

@@ -5,7 +5,6 @@ from typing import Annotated
 import strawberry
 
 from hub import signals
-from hub.access import all_of
 from hub.errors import Code, Refused
 from hub.graphql.audit import AuditConnection, read_audit
 from hub.graphql.context import Info
@@ -18,8 +17,9 @@ from hub.graphql.feed import (
 )
 from hub.graphql.filters import FilterBy
 from hub.graphql.keys import ApiKey, list_keys
+from hub.graphql.listing import list_signals
 from hub.graphql.log import read_changes
-from hub.graphql.metadata import KEPT
+from hub.graphql.metadata import KEPT, LISTED
 from hub.graphql.names import (
     AccountConnection,
     NameSearch,
@@ -127,7 +127,7 @@ class Query:
 
     @strawberry.field(
         description="The signals you may see.",
-        metadata={KEPT: True},
+        metadata={KEPT: True, LISTED: list_signals},
     )
     async def signals(
         self,
@@ -140,11 +140,8 @@ class Query:
         last: Last = None,
         before: Before = None,
     ) -> SignalConnection:
-        wanted = filter.condition(info.context.says) if filter else None
-        visible = info.context.visible
-        condition = all_of(visible, wanted) if wanted else visible
-        part = Part(first, after, last, before)
-        return await read_signals(info, condition, order_by, part, search)
+        asked = list_signals(info.context, filter, search, order_by, first, after, last, before)
+        return await read_signals(info, asked)
 
     @strawberry.field(
         description="How many of the signals you may see are of which sort; sorts without any are "

@@ -10,6 +10,8 @@ from graphql import DocumentNode, ExecutionResult, GraphQLError, validate
 from strawberry.execution import optimized_is_awaitable
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.types.arguments import convert_arguments
+from strawberry.types.field import StrawberryField
 from strawberry.types.graphql import OperationType
 
 import hub.graphql.enums  # noqa: F401 - makes GraphQL types of the enumerations
@@ -37,6 +39,15 @@ class Schema(strawberry.federation.Schema):
     def check(self, document: DocumentNode) -> list[GraphQLError]:
         """Validate a document without executing it."""
         return validate(self._schema, document)
+
+    def arguments(self, field: StrawberryField, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Turn coerced arguments into what the field's resolver is called with."""
+        return convert_arguments(
+            dict(values),
+            field.arguments,
+            scalar_registry=self.schema_converter.scalar_registry,
+            config=self.config,
+        )
 
     async def run(
         self,

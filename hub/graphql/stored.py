@@ -9,18 +9,15 @@ from typing import Any, ClassVar
 
 import orjson
 
-from hub.graphql.projection import Columns, Nested, RowBacked, unplain
+from hub.graphql.columns import Columns, Nested, RowBacked, unplain
 from hub.graphql.types import Signal, signal_type
 from hub.store.rows import PLACES, Row, read_row, time_text
 
 
-def _at(name: str) -> str:
-    return f"r[{PLACES[name]}]"
-
-
-def _named(letter: str) -> Nested:
+def _named(which: str) -> Nested:
     """Say where an account or a person stands."""
-    return Nested({"id": _at(f"{letter}_id"), "name": _at(f"{letter}_name")}, _at(f"{letter}_id"))
+    id_ = f"{{{which}_id}}"
+    return Nested({"id": id_, "name": f"{{{which}_name}}"}, present=id_)
 
 
 _AS_THEY_ARE = (
@@ -36,13 +33,14 @@ def _finite(number: float | None) -> float | None:
 
 class StoredSignal(RowBacked, Signal):
     columns: ClassVar[Columns] = {
-        **{name: _at(name) for name in _AS_THEY_ARE},
-        **{name: f"time_text({_at(name)})" for name in _TIMES},
-        **{name: f"loads({_at(name)})" for name in ("labels", "attributes")},
+        **{name: f"{{{name}}}" for name in _AS_THEY_ARE},
+        **{name: f"time_text({{{name}}})" for name in _TIMES},
+        **{name: f"loads({{{name}}})" for name in ("labels", "attributes")},
         **{name: _named(name) for name in ("account", "author", "owner")},
-        "sentiment": f"finite({_at('sentiment')})",
-        "source": Nested({"id": f"'source:' + {_at('source')}", "name": _at("source")}),
+        "sentiment": "finite({sentiment})",
+        "source": Nested({"id": "'source:' + {source}", "name": "{source}"}),
     }
+    places: ClassVar[Mapping[str, int]] = PLACES
 
     names: ClassVar[Mapping[str, Any]] = {
         "time_text": time_text,

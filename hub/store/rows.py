@@ -1,6 +1,7 @@
 """Pages of signals as bare rows, by prebuilt statements."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from types import SimpleNamespace
@@ -22,43 +23,91 @@ PLACES: Final = {
     str(column.key): place for place, column in enumerate(select_signals().selected_columns)
 }
 """Where in a row what of a signal stands."""
-_HEAD_PLACE = len(PLACES)
+LOG_HEAD: Final = "log_head"
 _TIMES = [name for name in PLACES if name.endswith("_at")]
 _JSON = ("labels", "attributes")
 
 Row = Sequence[Any]
 
 
-async def signal_rows(store: Store, visible: Condition, order: Order, window: Window) -> Found[Row]:
-    """Read a page as `signals_page` does, as rows whose columns stand at `PLACES`."""
-    names = keys_of(order)
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a page. `head`: the log's, where it was asked for."""
+
+    rows: Sequence[Row]
+    has_next: bool
+    has_previous: bool
+    head: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A page of signals that is prepared, to be read as often as it is asked for.
+
+    `head`: where in a row the head of the log stands, if it is read.
+    """
+
+    sql: str
+    values: Sequence[Any]
+    window: Window
+    head: int | None
+
+    async def read(self, store: Store) -> Rows:
+        rows = await store.rows(self.sql, self.values)
+        head = None
+        if self.head is not None:
+            if not rows:
+                # Nothing carried the head of the snapshot: take it first, then look once more.
+                head = (await store.rows("SELECT seq FROM log_head WHERE id = 1", ()))[0][0]
+                rows = await store.rows(self.sql, self.values)
+            head = rows[0][self.head] if rows else head
+        window = self.window
+        more = len(rows) > window.size
+        if more:
+            rows = rows[: window.size]
+        return Rows(
+            rows[::-1] if window.backward else rows,
+            has_next=window.before is not None if window.backward else more,
+            has_previous=more if window.backward else window.after is not None,
+            head=head,
+        )
+
+
+def reading(
+    store: Store,
+    visible: Condition,
+    order: Order,
+    window: Window,
+    columns: Sequence[str] | None = None,
+) -> Reading:
+    """Prepare a page: of whole signals at `PLACES`, or of these columns; LOG_HEAD is the last."""
+    names = list(PLACES) if columns is None else [name for name in columns if name != LOG_HEAD]
+    with_head = columns is None or LOG_HEAD in columns
 
     def build() -> Select[Any]:
-        wanted = select_signals(HEAD).where(compile_condition(visible, sqlite=store.is_sqlite))
-        keys = [col(getattr(SignalRow, name)) for name in names]
+        whole = select_signals(HEAD)
+        taken = [whole.selected_columns[name] for name in names]
+        wanted: Any = whole.with_only_columns(*taken, *([HEAD] if with_head else []))
+        keys = [col(getattr(SignalRow, name)) for name in keys_of(order)]
+        wanted = wanted.where(compile_condition(visible, sqlite=store.is_sqlite))
         return keyset(wanted, keys, window, descending=falls(order))
 
     shape = (order, window.size, window.backward, window.after is None, window.before is None)
-    prepared = store.statements.get((visible, shape), build)
+    prepared = store.statements.get((visible, shape, tuple(names), with_head), build)
     values = prepared.bound(after=window.after, before=window.before)
-    rows = list(await store.rows(prepared.sql, values))
-    if rows:
-        head = rows[0][_HEAD_PLACE]
-    else:
-        # Nothing carried the head of the snapshot: take it first, then look once more.
-        head = (await store.rows("SELECT seq FROM log_head WHERE id = 1", ()))[0][0]
-        rows = list(await store.rows(prepared.sql, values))
-        head = rows[0][_HEAD_PLACE] if rows else head
-    more = len(rows) > window.size
-    rows = rows[: window.size]
-    if window.backward:
-        rows.reverse()
-    key = itemgetter(*(PLACES[name] for name in names))
+    return Reading(prepared.sql, values, window, len(names) if with_head else None)
+
+
+async def signal_rows(store: Store, visible: Condition, order: Order, window: Window) -> Found[Row]:
+    """Read a page as `signals_page` does, as rows whose columns stand at `PLACES`."""
+    found = await reading(store, visible, order, window).read(store)
+    assert found.head is not None
+    key = itemgetter(*(PLACES[name] for name in keys_of(order)))
     return Found(
-        [(key(row), row) for row in rows],  # on SQLite the time is a text: see `iso`
-        has_next=window.before is not None if window.backward else more,
-        has_previous=more if window.backward else window.after is not None,
-        head=head,
+        [(key(row), row) for row in found.rows],  # on SQLite the time is a text: see `iso`
+        has_next=found.has_next,
+        has_previous=found.has_previous,
+        head=found.head,
     )
 
 

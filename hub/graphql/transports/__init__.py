@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
-from hub.graphql.answers import Answers
 from hub.graphql.context import Context, Identify
+from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import answer
 from hub.graphql.transports.persisted import Persisted
@@ -34,12 +34,12 @@ class GraphQL:
     origins: Collection[str] = ()
     own: Mapping[str, str] = field(default_factory=dict)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-    answers: Answers = field(init=False)
+    replies: Replies = field(init=False)
     persisted: Persisted = field(init=False)
 
     def __post_init__(self) -> None:
         most = self.runtime.settings.response_cache * 1024 * 1024
-        object.__setattr__(self, "answers", Answers(self.schema.documents.schema, most))
+        object.__setattr__(self, "replies", Replies(self.schema, most))
         only_registered = self.runtime.settings.documents == "registered"
         documents = self.schema.documents
         persisted = Persisted(self.runtime.store, documents, only_registered, self.own)
@@ -53,7 +53,7 @@ class GraphQL:
             await answer(
                 self.schema,
                 self.persisted,
-                self.answers,
+                self.replies,
                 self.context,
                 self.ending,
                 scope,

@@ -14,10 +14,9 @@ from strawberry.types.graphql import OperationType
 
 from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
-from hub.graphql.answers import Answers
 from hub.graphql.context import Context
-from hub.graphql.documents import Document
-from hub.graphql.errors import counted, present
+from hub.graphql.errors import present
+from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
 from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.requests import Asked, read_body, read_query_string
@@ -35,7 +34,7 @@ MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
 async def answer(
     schema: Schema,
     persisted: Persisted,
-    answers: Answers,
+    replies: Replies,
     make_context: MakeContext,
     ending: asyncio.Event,
     scope: Scope,
@@ -44,7 +43,7 @@ async def answer(
 ) -> None:
     """Answer one request. A stream ends when `ending` is set, and its client comes again."""
     request = Request(scope, receive)
-    response = await _answer(schema, persisted, answers, make_context, ending, request)
+    response = await _answer(schema, persisted, replies, make_context, ending, request)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept, Cookie, Authorization"
     await response(scope, receive, send)
@@ -53,7 +52,7 @@ async def answer(
 async def _answer(
     schema: Schema,
     persisted: Persisted,
-    answers: Answers,
+    replies: Replies,
     make_context: MakeContext,
     ending: asyncio.Event,
     request: Request,
@@ -91,7 +90,9 @@ async def _answer(
         operation_name=(asked.operation_name or "")[:100] or None,
     )
     with traced:
-        return await _again(schema, answers, document, asked, context, kind)
+        reply = await replies.of(document, context, asked.variables, asked.operation_name)
+    # The older media type answers 200 to anything well-formed; the newer says what went wrong.
+    return _written(reply.body, kind, 200 if reply.executed or kind == JSON else 400)
 
 
 def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequence[str]) -> Response:
@@ -110,40 +111,6 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequenc
         case _:
             status = error.status if isinstance(error, _Turned) else 400
             return _json({"errors": [_formatted(error)]}, kind, status)
-
-
-async def _again(
-    schema: Schema, answers: Answers, document: Document, asked: Asked, context: Context, kind: str
-) -> Response:
-    """Give the answer that was given before, where it is still the answer; else make it."""
-    question = answers.question(document, asked.operation_name, asked.variables, context)
-    version = await context.runtime.store.version() if question is not None else None
-    config = context.config
-    if question is None or version is None:
-        return (await _once(schema, document, asked, context, kind))[0]
-    if (body := answers.get(question, version, config)) is not None:
-        counted("query", (), 0.0)
-        return _written(body, kind, 200)
-    response, whole = await _once(schema, document, asked, context, kind)
-    if whole:
-        answers.keep(question, version, config, bytes(response.body))
-    return response
-
-
-async def _once(
-    schema: Schema, document: Document, asked: Asked, context: Context, kind: str
-) -> tuple[Response, bool]:
-    """Execute; give the answer, and whether it is whole: without errors."""
-    result = await schema.run(document, context, asked.variables, asked.operation_name)
-    body: dict[str, Any] = {}
-    if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
-    executed = result.data is not None or any(e.path for e in result.errors or ())
-    if executed:
-        body["data"] = result.data
-    # The older media type answers 200 to anything well-formed; the newer says what went wrong.
-    status = 200 if executed or kind == JSON else 400
-    return _json(body, kind, status), executed and not result.errors
 
 
 async def _events(
