@@ -16,6 +16,7 @@ from hub.declared import (
     AudiencesTable,
     EndpointConfig,
     HubTable,
+    OidcTable,
     RetentionTable,
     Role,
     SourceKeys,
@@ -29,7 +30,7 @@ from hub.toml import REFERENCE, Place, Tables, filled, read_tables
 
 HUB_SOURCE = "hub"  # signals about the hub itself, and what people publish
 RESERVED = frozenset({HUB_SOURCE})
-TABLES = ("hub", "sources", "roles", "audiences", "endpoints", "retention")
+TABLES = ("hub", "sources", "roles", "audiences", "endpoints", "retention", "oidc")
 SOURCE_KEYS = frozenset(
     {"connector", "every", "slowest", "notify_after", "classification", "department", "keep"}
 )
@@ -70,6 +71,7 @@ class Config:
     roles: Mapping[str, Role]
     endpoints: Mapping[str, EndpointConfig]
     retention: RetentionTable = field(default_factory=RetentionTable)
+    oidc: OidcTable | None = None
     tables: Mapping[str, Any] | None = None
     problems: Mapping[str, ConfigError] = field(default_factory=dict)
 
@@ -142,13 +144,14 @@ def configure(
         table: dict[str, Any] = filled(table_at(data, path, place), environment, place, path)
         return table
 
-    def fill_endpoint(name: str) -> dict[str, Any]:
-        table = table_at(data, ("endpoints", name), place)
-        unset = set(REFERENCE.findall(str(table.get("secret")))) - environment.keys()
+    def fill_but(secret: str, *path: str) -> dict[str, Any]:
+        """Fill a table in; elsewhere than where it was accepted, its secret may not be set."""
+        table = table_at(data, path, place)
+        unset = set(REFERENCE.findall(str(table.get(secret)))) - environment.keys()
         if elsewhere is None or not unset:
-            return fill("endpoints", name)
-        rest = {key: value for key, value in table.items() if key != "secret"}
-        return {**filled(rest, environment, place, ("endpoints", name)), "secret": None}
+            return fill(*path)
+        rest = {key: value for key, value in table.items() if key != secret}
+        return {**filled(rest, environment, place, path), secret: None}
 
     sources: dict[str, SourceConfig] = {}
     problems: dict[str, ConfigError] = {}
@@ -163,15 +166,16 @@ def configure(
                     raise
                 problems[name] = _concealed(error, data, environment)
         endpoints = {
-            name: _endpoint(name, fill_endpoint(name), roles, place)
+            name: _endpoint(name, fill_but("secret", "endpoints", name), roles, place)
             for name in table_at(data, ("endpoints",), place)
         }
         retention = checked(RetentionTable, fill("retention"), ("retention",), place)
+        oidc = _oidc(fill_but("client_secret", "oidc"), roles, place) if "oidc" in data else None
         _check_names(roles, {*sources, *problems, *(elsewhere or ())}, place)
     except ConfigError as error:
         raise _concealed(error, data, environment) from None
     hidden.hide_all(*(source.connector for source in sources.values()), *endpoints.values())
-    return Config(hub, sources, roles, endpoints, retention, data, problems)
+    return Config(hub, sources, roles, endpoints, retention, oidc, data, problems)
 
 
 def _concealed(
@@ -263,6 +267,18 @@ def _endpoint(
             (*path, "role"), f"no role named {endpoint.role!r}", f"There are: {', '.join(roles)}"
         )
     return endpoint
+
+
+def _oidc(table: Mapping[str, Any], roles: Mapping[str, Role], place: Place) -> OidcTable:
+    oidc = checked(OidcTable, table, ("oidc",), place)
+    for name, grant in oidc.grants.items():
+        for unknown in sorted(grant.roles - roles.keys()):
+            raise place.error(
+                ("oidc", "grants", name, "roles"),
+                f"no role named {unknown!r}",
+                f"There are: {', '.join(roles)}",
+            )
+    return oidc
 
 
 def _check_names(roles: Mapping[str, Role], sources: Collection[str], place: Place) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,13 +18,14 @@ from pydantic import (
     SecretStr,
     StringConstraints,
     field_validator,
+    model_validator,
 )
 
 from hub import signing
 from hub.access import Sees, closed_to
 from hub.connector import Duration
 from hub.kinds import Department, Family, kinds_of
-from hub.signals import Classification
+from hub.signals import USUAL, Classification, Scope
 
 NAME = r"^[a-z][a-z0-9_-]{0,62}$"
 
@@ -170,3 +172,69 @@ class SourceKeys(_Table):
     classification: Level | None = None
     department: Department | None = None
     keep: Age | None = None
+
+
+# A claim by its name, or by the names on the way to it: ["realm_access", "roles"].
+Claim = str | tuple[str, ...]
+
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+ALGORITHMS: frozenset[Algorithm] = frozenset(get_args(Algorithm))
+
+
+class Grant(_Table):
+    """What those have whose token has a claim of this value; without one: everybody."""
+
+    claim: Claim | None = None
+    value: bool | int | str | None = None
+    roles: frozenset[str] = frozenset()
+    scopes: frozenset[Scope] = USUAL
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.claim is None) is not (self.value is None):
+            raise ValueError("a claim and its value go together")
+        return self
+
+
+def _provider(issuer: str) -> str:
+    if not is_safe(issuer, issuer) or urlsplit(issuer).query or urlsplit(issuer).fragment:
+        raise ValueError("an issuer is an https:// address without a query")
+    return issuer
+
+
+def is_safe(url: str, issuer: str) -> bool:
+    """Say whether what the sign-in stands on may come from there: without TLS only on loopback."""
+    try:
+        parts, home = urlsplit(url), urlsplit(issuer)
+        if not parts.hostname or "@" in parts.netloc:
+            return False
+    except ValueError:
+        return False
+    local = {home.hostname, parts.hostname} <= {"127.0.0.1", "localhost", "::1"}
+    return parts.scheme == "https" or (parts.scheme == "http" and local)
+
+
+def _some(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class OidcTable(_Table):
+    """Whose tokens are taken beside the hub's own keys, and what they permit."""
+
+    issuer: Annotated[str, AfterValidator(_provider)]
+    audience: Annotated[frozenset[str], BeforeValidator(_some), Field(min_length=1)]
+    algorithms: Annotated[frozenset[Algorithm], Field(min_length=1)] = ALGORITHMS
+    skew: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(minutes=5))] = timedelta(
+        seconds=30
+    )
+    name_claim: Claim = "name"
+    person_claim: Claim = "email"
+    client: str | None = None
+    client_secret: SecretStr | None = None
+    request: tuple[str, ...] = ("openid", "profile", "email")
+    session: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(days=7))] = timedelta(
+        hours=8
+    )
+    grants: Mapping[str, Grant] = Field(default_factory=dict)

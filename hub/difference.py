@@ -9,7 +9,7 @@ from hub.roles import role_tables
 
 Data = Mapping[str, Any]
 
-OTHERS = ("hub", "audiences", "retention")
+OTHERS = ("hub", "audiences", "retention", "oidc")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from hub.store.erase import (
 )
 from hub.store.indexing import index_again
 from hub.store.relevance import scores_of
+from hub.store.sessions import remove_old_sessions
 from hub.store.tokens import remove_old_tokens
 from hub.store.turns import alone
 
@@ -65,12 +66,13 @@ class Removed:
     deliveries: int = 0
     strangers: int = 0
     tokens: int = 0  # of sign-ins that are no longer configured
+    sessions: int = 0  # that have ended
     finished: bool = True
 
     @property
     def anything(self) -> bool:
-        counts = (self.signals, self.log, self.raw, self.deliveries, self.strangers, self.tokens)
-        return any(counts)
+        counts = (self.signals, self.log, self.raw, self.deliveries, self.strangers)
+        return any((*counts, self.tokens, self.sessions))
 
 
 class _TakenOver(Exception):
@@ -141,7 +143,7 @@ class Retention:
         if removed.anything:
             counts = {"signals": removed.signals, "log_lines": removed.log, "raw": removed.raw}
             counts |= {"deliveries": removed.deliveries, "strangers": removed.strangers}
-            counts |= {"tokens": removed.tokens}
+            counts |= {"tokens": removed.tokens, "sessions": removed.sessions}
             logger.info("kept long enough: deleted", extra=counts)
         return removed
 
@@ -170,6 +172,7 @@ class Retention:
             ("raw", remove_old_pushes, old.raw),
             ("log", log.trim, old.log),
             ("tokens", remove_old_tokens, at - UNUSED),
+            ("sessions", remove_old_sessions, at),
         ):
             remove_some = partial(remove, before=before, limit=BATCH)
             while done := await self._batch(lease, remove_some):

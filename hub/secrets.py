@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 
 from hub import registry
-from hub.declared import EndpointConfig
+from hub.declared import EndpointConfig, OidcTable
 from hub.errors import ConfigError
 from hub.hidden import SIGNS_IN
 from hub.toml import REFERENCE, Tables
@@ -38,6 +38,7 @@ def _written_out(data: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         yield from _of_source(table, ("sources", name))
     for name, table in _tables(data, "endpoints"):
         yield from _of_type(EndpointConfig, table, ("endpoints", name))
+    yield from _of_type(OidcTable, data.get("oidc"), ("oidc",))
     yield from _in_texts(data, ())
 
 

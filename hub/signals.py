@@ -151,7 +151,11 @@ class Viewer:
     scopes: frozenset[str] = USUAL
     person: str | None = None
     key_id: str | None = None
+    subject: str | None = None
+    """Whom a sign-in provider vouches for: `oidc:<issuer>#<sub>`."""
     name: str = ""
+    until: datetime | None = None
+    """When what they came with ends by itself."""
 
     @property
     def is_admin(self) -> bool:
@@ -163,7 +167,7 @@ class Viewer:
     @property
     def identity(self) -> str | None:
         """Who this is, in every process and after a restart; None for nobody in particular."""
-        return f"key:{self.key_id}" if self.key_id else None
+        return f"key:{self.key_id}" if self.key_id else self.subject
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """`hub check`: reads hub.toml as the hub would, and says what is wrong or what it found."""
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs: `hub --help` is quick
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from hub.cli import prepare
 from hub.cli.terminal import AsJson, as_json, heading, say, span, table
-from hub.errors import ConfigError
+from hub.errors import ConfigError, SourceError
 
 if TYPE_CHECKING:
     from hub.config import Config, SourceConfig
-    from hub.declared import EndpointConfig, Role
+    from hub.declared import EndpointConfig, OidcTable, Role
     from hub.settings import Settings
 
 
@@ -22,7 +23,7 @@ def check(json: AsJson = False) -> None:
         if json:
             as_json({"ok": False, "error": error.message, "fix": error.suggestion})
         raise
-    warnings = _warnings(settings)
+    warnings = _warnings(settings, config)
     if json:
         as_json({"ok": True, "file": str(settings.config), **_found(config), "warnings": warnings})
         return
@@ -38,15 +39,35 @@ def _checked(settings: "Settings") -> "Config":
     return config
 
 
-def _warnings(settings: "Settings") -> list[str]:
-    """Name what is no fault of hub.toml, but keeps `hub serve` from starting."""
-    from hub.web.auth import session_signer
+def _warnings(settings: "Settings", config: "Config") -> list[str]:
+    """Name what is no fault of hub.toml, but keeps `hub serve` from starting, or people out."""
+    from hub.web.session import session_signer
 
+    found: list[str] = []
     try:
         session_signer(settings)
     except ConfigError as error:
-        return [f"hub serve would not start: {error}"]
-    return []
+        found.append(f"hub serve would not start: {error}")
+    if config.oidc is not None:
+        if problem := asyncio.run(_problem(settings, config.oidc)):
+            found.append(f"nobody could sign in at the provider: {problem}")
+        if config.oidc.client is not None and settings.public_url is None:
+            found.append("the dashboard offers no sign-in at the provider: set HUB_PUBLIC_URL")
+    return found
+
+
+async def _problem(settings: "Settings", oidc: "OidcTable") -> str | None:
+    """Ask the sign-in provider what the hub would ask; say why that would be in vain."""
+    from hub.http import Clients
+    from hub.oidc import Provider
+
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    async with Clients(proxy=settings.proxy, ca_file=ca_file) as clients:
+        try:
+            await Provider(oidc, clients).fetch()
+        except SourceError as error:
+            return str(error)
+    return None
 
 
 def _found(config: "Config") -> dict[str, Any]:

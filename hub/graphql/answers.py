@@ -79,7 +79,7 @@ class Answers:
         if not may:
             return None
         given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-        alike = replace(context.viewer, key_id=None, name="")
+        alike = replace(context.viewer, key_id=None, subject=None, name="", until=None)
         return Question(document.text, operation, given, alike)
 
     def get(self, question: Question, version: Hashable, config: Config) -> bytes | None:

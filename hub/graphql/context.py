@@ -1,5 +1,6 @@
 """What every resolver is handed: who asks, the runtime, and what was loaded for this request."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -8,15 +9,17 @@ from strawberry.types import Info as StrawberryInfo
 
 from hub.access import Condition, Says, may_see
 from hub.config import Config
-from hub.errors import Code, Refused
+from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.loaders import Loaders
 from hub.live import Tail
 from hub.runtime import Runtime
-from hub.signals import Scope, Viewer
+from hub.signals import Scope, Viewer, now
 from hub.store.audit import Actor, actor_of
 from hub.words import read_query
 
+# Raises Refused where there is more to say than that nobody is known by it.
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
+LOOK = 30.0  # seconds until a viewer is asked for again to whom nothing was told meanwhile
 
 
 @dataclass
@@ -37,8 +40,25 @@ class Context:
         self.loaders = Loaders(self.runtime.store, lambda: self.visible)
 
     async def renew(self) -> None:
-        """Ask again who this is."""
+        """Ask again who this is. Raises Refused when what they came with is good no more."""
         self.known = await self.identify()
+
+    async def gone(self) -> Refused:
+        """Wait until this viewer may stay no longer; give why. Never ends for who may stay."""
+        while self.known is not None:
+            until = self.known.until
+            left = LOOK if until is None else (until - now()).total_seconds()
+            await asyncio.sleep(max(0.0, min(left, LOOK)))
+            try:
+                await self.renew()
+            except Refused as refused:
+                if refused.code is Code.UNAUTHENTICATED:
+                    return refused
+            except StoreUnavailable:
+                pass  # nothing is told meanwhile that would have to be hidden
+            if until is not None and until <= now():
+                break
+        return Refused(Code.UNAUTHENTICATED, "Your sign-in has ended", "Sign in again")
 
     @property
     def viewer(self) -> Viewer:
@@ -47,7 +67,7 @@ class Context:
             raise Refused(
                 Code.UNAUTHENTICATED,
                 "Sign in first",
-                "Send an API key: Authorization: Bearer hub_...",
+                "Send an API key or a token: Authorization: Bearer ...",
             )
         return self.known
 

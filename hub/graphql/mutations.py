@@ -105,7 +105,7 @@ class Mutation:
         if problem := next(_problems(info, input), None):
             return problem
         at = now()
-        author, own = viewer.person or viewer.name, viewer.key_id
+        author, own = viewer.person or viewer.name, viewer.key_id or viewer.subject
         try:
             draft = Draft(
                 kind=input.kind,

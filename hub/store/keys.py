@@ -168,4 +168,5 @@ async def _viewer(connection: AsyncConnection, which: Any, at: datetime) -> View
         person=row.person,
         key_id=row.id,
         name=row.name,
+        until=row.expires_at,
     )

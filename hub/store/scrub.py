@@ -24,6 +24,7 @@ from hub.store.tables import (
     QuarantineRow,
     RelevanceRow,
     RevisionRow,
+    SessionRow,
     SignalRow,
     SourceRow,
     table,
@@ -56,6 +57,7 @@ PLACES: Final = (
     Place(SourceRow, ("name",), ("last_error",)),
     Place(EndpointRow, ("id",), ("disabled_why",)),
     Place(KeyRow, ("id",), ("name", "person")),
+    Place(SessionRow, ("digest",), ("claims",)),
 )
 
 

@@ -24,16 +24,18 @@ from hub.graphql.schema import make_schema
 from hub.graphql.transports import GraphQL
 from hub.graphql.transports.persisted import by_digest
 from hub.live import Read, Tail
+from hub.oidc import SignIn
 from hub.runtime import Runtime, beside, open_runtime
 from hub.settings import Settings
 from hub.store import log
 from hub.store.log import Change
 from hub.web import health, inbox, metrics, schemas
-from hub.web.auth import Doorkeeper, session_signer
+from hub.web.auth import Doorkeeper
+from hub.web.cookies import Cookies
 from hub.web.dashboard.documents import page_documents
 from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
 from hub.web.requests import Requests, broken
-from hub.web.session import Sessions
+from hub.web.session import BACK, Sessions, session_signer
 from hub.work import work
 
 STATIC = Path(__file__).parent / "dashboard"
@@ -84,8 +86,13 @@ def make_app(
         async with open_runtime(settings, config, by=by, accept=accept) as runtime:
             tail = Tail(_log_of(runtime), _head_of(runtime), runtime.bus)
             await tail.start()
-            doorkeeper = Doorkeeper(runtime.store, signer)
-            sessions = Sessions(doorkeeper, demo_keys)
+            doorkeeper = Doorkeeper(
+                runtime.store,
+                SignIn(runtime.clients),
+                lambda: runtime.config,
+                Cookies(settings.public_url),
+            )
+            sessions = Sessions(doorkeeper, signer, settings.public_url, demo_keys)
             origins = [settings.public_url.rstrip("/")] if settings.public_url else []
             sender = Sender(
                 runtime.store,
@@ -136,6 +143,8 @@ def _doors() -> list[BaseRoute]:
         Route("/graphql", _Later("graphql")),
         WebSocketRoute("/graphql", _Later("graphql")),
         Route("/session", _session, methods=["GET", "POST", "DELETE"]),
+        Route("/session/provider", _leave),
+        Route(BACK, _come_back),
         *schemas.ROUTES,
         Route("/push/{source}", inbox.push, methods=list(inbox.METHODS)),
     ]
@@ -150,6 +159,16 @@ async def _session(request: Request) -> Response:
     sessions: Sessions = request.app.state.sessions
     doors = {"GET": sessions.tell, "POST": sessions.open, "DELETE": sessions.end}
     return await doors["GET" if request.method == "HEAD" else request.method](request)
+
+
+async def _leave(request: Request) -> Response:
+    sessions: Sessions = request.app.state.sessions
+    return await sessions.leave(request)
+
+
+async def _come_back(request: Request) -> Response:
+    sessions: Sessions = request.app.state.sessions
+    return await sessions.come_back(request)
 
 
 def drain(app: Starlette) -> None:

@@ -1,83 +1,110 @@
-"""Who comes: an API key in a header, or a session that a key opened."""
+"""Who comes: an API key or a provider's token in a header, or a session that either opened."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
-from itsdangerous import BadData, URLSafeTimedSerializer
 from starlette.requests import HTTPConnection
 
+from hub.config import Config
 from hub.graphql.context import Identify
-from hub.settings import Settings, secret_keys
+from hub.oidc import SignIn, is_token, viewer_of
 from hub.signals import Viewer, now
 from hub.store import Store
 from hub.store.keys import digest, viewer_of_id, viewer_of_key
+from hub.store.sessions import Session, end_session, open_session, session_of
+from hub.web.cookies import SESSION, Cookies
 
-COOKIE = "hub_session"
-SESSION_SECONDS = 12 * 3600
+KEY_SESSION = timedelta(hours=12)
 FRESH_SECONDS = 5.0  # how long a look-up holds: a revoked key works no longer than this
 REMEMBERED = 4096
 
 
 @dataclass(slots=True)
 class Doorkeeper:
-    """Identifies whoever comes over a connection, remembering each for a few seconds."""
+    """Identifies whoever comes over a connection, remembering each for a few seconds.
+
+    `config` gives the configuration that is in force at the time.
+    """
 
     store: Store
-    sessions: URLSafeTimedSerializer
+    sign_in: SignIn
+    config: Callable[[], Config]
+    cookies: Cookies
     _known: dict[str, tuple[float, Viewer | None]] = field(default_factory=dict)
 
     def __call__(self, connection: HTTPConnection, token: str | None = None) -> Identify:
         key = token or bearer(connection)
-        cookie = connection.cookies.get(COOKIE)
+        cookie = self.cookies.read(connection, SESSION)
 
         async def identify() -> Viewer | None:
             if key is not None:
                 return await self._of_key(key)
             if cookie is not None:
-                return await self._of_session(cookie)
+                return await self._remembered(f"session:{digest(cookie)}", self._of_session, cookie)
             return None
 
         return identify
 
     async def _of_key(self, key: str) -> Viewer | None:
-        return await self._remembered(f"key:{digest(key)}", key=key)
+        look = self._of_token if is_token(key) else self._look_up
+        return await self._remembered(f"key:{digest(key)}", look, key)
 
-    async def _of_session(self, cookie: str) -> Viewer | None:
-        try:
-            key_id = self.sessions.loads(cookie, max_age=SESSION_SECONDS)
-        except BadData:
-            return None
-        return await self._remembered(f"session:{key_id}", key_id=str(key_id))
-
-    async def _remembered(
-        self, name: str, *, key: str | None = None, key_id: str | None = None
-    ) -> Viewer | None:
+    async def _remembered(self, name: str, look: Callable[[str], Any], shown: str) -> Viewer | None:
         clock = time.monotonic()
         if (held := self._known.get(name)) and held[0] > clock:
             return held[1]
-        async with self.store.read() as connection:
-            viewer = (
-                await viewer_of_key(connection, key, now())
-                if key is not None
-                else await viewer_of_id(connection, key_id or "", now())
-            )
+        viewer: Viewer | None = await look(shown)
+        until = clock + FRESH_SECONDS
+        if viewer is not None and viewer.until is not None:
+            until = min(until, clock + (viewer.until - now()).total_seconds())
         if len(self._known) >= REMEMBERED:
             self._known.clear()
-        self._known[name] = (clock + FRESH_SECONDS, viewer)
+        self._known[name] = (until, viewer)
         return viewer
 
-    def open_session(self, viewer: Viewer) -> str:
-        """Write the cookie of a session: the key's id, signed; the key itself is not in it."""
-        return self.sessions.dumps(viewer.key_id)
+    async def _look_up(self, key: str) -> Viewer | None:
+        async with self.store.read() as connection:
+            return await viewer_of_key(connection, key, now())
 
+    async def _of_token(self, token: str) -> Viewer | None:
+        return await self.sign_in.viewer(token, self.config().oidc)
 
-def session_signer(settings: Settings) -> URLSafeTimedSerializer:
-    """Make the signer of sessions; the first of two keys signs, both are accepted.
+    async def _of_session(self, cookie: str) -> Viewer | None:
+        async with self.store.read() as connection:
+            session = await session_of(connection, cookie, now())
+            if session is None:
+                return None
+            if session.key_id is not None:
+                viewer = await viewer_of_id(connection, session.key_id, now())
+            else:
+                viewer = self._vouched(session)
+        if viewer is None:
+            return None
+        ends = min(session.ends_at, viewer.until or session.ends_at)
+        return replace(viewer, until=ends)
 
-    Raises ConfigError when there is no secret key.
-    """
-    # itsdangerous signs with the last of its keys and takes any.
-    return URLSafeTimedSerializer(list(reversed(secret_keys(settings))), salt="hub-session")
+    def _vouched(self, session: Session) -> Viewer | None:
+        """Say what a sign-in permits by the grants of now: one of another provider, nothing."""
+        oidc = self.config().oidc
+        if oidc is None or oidc.issuer != session.issuer or session.claims is None:
+            return None
+        return replace(viewer_of(session.claims, oidc), until=session.ends_at)
+
+    async def open(self, session: Session, instead_of: str | None) -> str:
+        """Open a session, in place of the one that the browser had; give its cookie."""
+        async with self.store.write() as connection:
+            if instead_of is not None:
+                await end_session(connection, instead_of)
+            return await open_session(connection, session, now())
+
+    async def end(self, cookie: str) -> None:
+        """End a session, here at once and elsewhere within seconds."""
+        async with self.store.write() as connection:
+            await end_session(connection, cookie)
+        self._known.pop(f"session:{digest(cookie)}", None)
 
 
 def bearer(connection: HTTPConnection) -> str | None:

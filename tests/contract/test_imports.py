@@ -58,6 +58,7 @@ BREACHES = (
     Breach("calendars", "connectors/x_g.py", "import icalendar", "connectors.x_g -> icalendar"),
     Breach("jsonpath", "connectors/x_f.py", "import jsonpath", "connectors.x_f -> jsonpath"),
     Breach("cryptography", "hub/web/y.py", "import cryptography", "hub.web.y -> cryptography"),
+    Breach("jwt", "hub/web/z.py", "import jwt", "hub.web.z -> jwt"),
     Breach("http", "hub/deliver/x.py", "import httpx", "hub.deliver.x -> httpx"),
 )
 

@@ -148,7 +148,11 @@ async def test_a_session_takes_the_keys_place(hub: Running) -> None:
     assert hub.keys["support"].lower() not in cookie
     answer = await hub.client.post("/graphql", json={"query": QUERY})
     assert answer.json()["data"]["viewer"]["name"] == "support"
-    assert (await hub.client.get("/session")).json() == {"demo": False, "signedIn": True}
+    assert (await hub.client.get("/session")).json() == {
+        "demo": False,
+        "signedIn": True,
+        "provider": False,
+    }
     await hub.client.delete("/session")
     assert (await hub.client.post("/graphql", json={"query": QUERY})).status_code == 401
 

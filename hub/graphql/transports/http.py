@@ -104,7 +104,10 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequenc
         case StoreUnavailable():
             return _json({"errors": [_formatted(error)]}, kind, 503, {"Retry-After": "5"})
         case Refused(code=Code.UNAUTHENTICATED):
-            return _json({"errors": [_formatted(error)]}, kind, 401)
+            # https://www.rfc-editor.org/rfc/rfc6750#section-3
+            return _json({"errors": [_formatted(error)]}, kind, 401, {"WWW-Authenticate": "Bearer"})
+        case Refused(code=Code.UNAVAILABLE):
+            return _json({"errors": [_formatted(error)]}, kind, 503, {"Retry-After": "5"})
         case Refused(code=Code.PERSISTED_QUERY_NOT_FOUND | Code.DOCUMENT_NOT_REGISTERED):
             # Clients of the older media type read no answer but 200.
             return _json({"errors": [_formatted(error)]}, kind, 200 if media[0] == JSON else 400)
@@ -124,13 +127,18 @@ async def _events(
     async with aclosing(results):
         waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
         end = asyncio.ensure_future(ending.wait())  # noqa: TID251 - awaited below
+        gone = asyncio.ensure_future(context.gone())  # noqa: TID251 - awaited below
         try:
             while True:
                 done, _ = await asyncio.wait(
-                    {waiting, end}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+                    {waiting, end, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
                 )
                 if end in done:
                     return
+                if gone in done:
+                    error = {"errors": [_formatted(gone.result())]}
+                    yield f"event: next\ndata: {orjson.dumps(error).decode()}\n\n"
+                    break
                 if not done:
                     yield ":\n\n"
                     continue
@@ -140,9 +148,9 @@ async def _events(
                 yield f"event: next\ndata: {orjson.dumps(payload(result)).decode()}\n\n"
                 waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251
         finally:
-            waiting.cancel()
-            end.cancel()
-            await asyncio.wait({waiting, end})  # a generator at work cannot be closed
+            for one in (waiting, end, gone):
+                one.cancel()
+            await asyncio.wait({waiting, end, gone})  # a generator at work cannot be closed
     yield "event: complete\ndata:\n\n"
 
 

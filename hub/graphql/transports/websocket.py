@@ -93,7 +93,7 @@ class Socket:
     ) -> None:
         match message["type"]:
             case "connection_init":
-                await self._init(socket, message.get("payload") or {})
+                await self._init(socket, tasks, message.get("payload") or {})
             case "ping":
                 await _send(socket, {"type": "pong"})
             case "pong":
@@ -104,16 +104,21 @@ class Socket:
                 if operation := self._operations.pop(message["id"], None):
                     operation.cancel()
 
-    async def _init(self, socket: WebSocket, given: dict[str, Any]) -> None:
+    async def _init(
+        self, socket: WebSocket, tasks: asyncio.TaskGroup, given: dict[str, Any]
+    ) -> None:
         if self._context is not None:
             raise Closed(4429, "Too many initialisation requests")
         try:
             self._context = await self._make_context(socket, _token(given))
         except StoreUnavailable:
             raise Closed(1013, "The database cannot be used right now: try again") from None
+        except Refused as refused:
+            raise _forbidden(refused) from None
         if self._context.known is None:
             raise Closed(4403, "Forbidden: sign in with an API key")
         await _send(socket, {"type": "connection_ack"})
+        tasks.create_task(_stay(self._context))
 
     async def _subscribe(
         self, socket: WebSocket, tasks: asyncio.TaskGroup, id_: str, asked: Asked | Refused
@@ -171,6 +176,18 @@ class Socket:
         if origin is None or origin in self._origins:
             return True
         return urlsplit(origin).netloc.lower() == socket.headers.get("host", "").lower()
+
+
+async def _stay(context: Context) -> None:
+    """Close the socket when what opened it is good no more, also while nothing happens."""
+    raise _forbidden(await context.gone())
+
+
+def _forbidden(refused: Refused) -> Closed:
+    """Close so that a client comes again, with a new token (4401 would make it give up)."""
+    if refused.code is Code.UNAVAILABLE:
+        return Closed(1013, refused.message)
+    return Closed(4403, f"Forbidden: {refused.message}")
 
 
 async def _text(socket: WebSocket) -> str:

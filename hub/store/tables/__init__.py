@@ -1,6 +1,6 @@
 """Every table. Rows are dumb: what enters was validated as a Draft or by a door."""
 
-from hub.store.tables.acts import AuditRow
+from hub.store.tables.acts import AuditRow, SessionRow
 from hub.store.tables.fields import SEQ, table
 from hub.store.tables.known import (
     AccountKeyRow,
@@ -57,6 +57,7 @@ __all__ = [
     "RelevanceRow",
     "RevisionRow",
     "SearchedRow",
+    "SessionRow",
     "SignalRow",
     "SnapshotRow",
     "SourceRow",

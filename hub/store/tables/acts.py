@@ -1,4 +1,4 @@
-"""What administrators did."""
+"""What administrators did, and who is signed in."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -22,3 +22,16 @@ class AuditRow(SQLModel, table=True):
     subject: str | None = text(null=True)
     before: dict[str, Any] | None = json(null=True)
     after: dict[str, Any] | None = json(null=True)
+
+
+class SessionRow(SQLModel, table=True):
+    """Somebody's session at the dashboard: opened by a key, or by what a provider vouches for."""
+
+    __tablename__: ClassVar[Any] = "sessions"
+    __table_args__: ClassVar[Any] = (Index("sessions_end", "ends_at"),)
+    digest: str = text(key=True)  # of the cookie: who reads the database cannot use it
+    key_id: str | None = text(null=True)
+    claims: dict[str, Any] | None = json(null=True)  # those that [oidc] looks at
+    issuer: str | None = text(null=True)
+    opened_at: datetime = when()
+    ends_at: datetime = when()

@@ -21,9 +21,9 @@ function App() {
   const [state, setState] = useState({ at: "start" });
 
   const open = async () => {
-    const { signedIn, demo, keys } = await door();
+    const { signedIn, demo, keys, provider } = await door();
     if (signedIn) setState({ at: "page", demo, keys, who: await viewer() });
-    else setState((before) => ({ at: "door", demo, keys, ended: before.ended }));
+    else setState((before) => ({ at: "door", demo, keys, provider, ended: before.ended }));
   };
   const enter = () => open().catch((error) => setState({ at: "start", error }));
   const leave = () =>
@@ -53,7 +53,8 @@ function App() {
       signOutError=${state.signOutError} />`;
   }
   if (state.at === "door") {
-    return html`<${SignIn} keys=${state.demo ? state.keys : null} ended=${state.ended} onSignedIn=${enter} />`;
+    return html`<${SignIn} keys=${state.demo ? state.keys : null} provider=${state.provider}
+      ended=${state.ended} onSignedIn=${enter} />`;
   }
   return html`<${Waiting} error=${state.error} onRetry=${enter} />`;
 }

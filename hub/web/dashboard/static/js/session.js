@@ -10,7 +10,7 @@ const send = (method, body) =>
     body: body && JSON.stringify(body),
   });
 
-// What stands at the door: {signedIn, demo, keys}. A demo on loopback offers its keys.
+// What stands at the door: {signedIn, provider, demo, keys}. A demo on loopback offers its keys.
 export async function door() {
   const response = await reach("/session");
   if (!response.ok) throw new ApiError(`The hub answered ${response.status}`, "UNREACHABLE");

@@ -4,7 +4,7 @@ import { html } from "./html.js";
 import { signIn } from "./session.js";
 import { sentence } from "./words.js";
 
-export function SignIn({ keys, ended, onSignedIn }) {
+export function SignIn({ keys, provider, ended, onSignedIn }) {
   const field = useRef();
   const [trying, setTrying] = useState(null);
   const [error, setError] = useState(null);
@@ -39,9 +39,11 @@ export function SignIn({ keys, ended, onSignedIn }) {
                 ${sentence(name)}</button></li>`)}
           </ul>
         </section>`}
+      ${provider && html`
+        <p><a class="provider" href="/session/provider">Sign in with your company's account</a></p>`}
       <form onSubmit=${onSubmit}>
         <input type="text" autocomplete="username" value="Team Signals Hub" hidden readonly />
-        <label for="key">${keys ? "or with an API key" : "API key"}</label>
+        <label for="key">${keys || provider ? "or with an API key" : "API key"}</label>
         <div class="field">
           <input id="key" ref=${field} type="password" required autocomplete="current-password"
             spellcheck="false" aria-describedby=${error ? "key-error" : "key-hint"}
