@@ -9,13 +9,11 @@ from pydantic import AwareDatetime, Field
 from connectors.matrix.events import (
     DECISION,
     MESSAGE,
-    Batch,
     draft,
     found,
-    milliseconds_now,
     quoted,
 )
-from connectors.matrix.place import Place
+from connectors.matrix.reading import Reading
 from hub.connector import (
     Api,
     Bearer,
@@ -23,12 +21,15 @@ from hub.connector import (
     Cursor,
     Endpoint,
     Http,
+    OpaqueToken,
     Page,
     SecretStr,
     SourceMisbehaved,
 )
 
-_LATE = 24 * 3600 * 1000  # events of other servers come late; milliseconds, as all times here
+# What a server has forgotten it calls an invalid argument:
+# https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv3sync
+_TOKENS = OpaqueToken(frozenset({400}))
 
 
 class Matrix(Connector):
@@ -68,20 +69,20 @@ class Matrix(Connector):
 
     async def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         wanted, unknown = await self._wanted(api)
-        begin = int(self.since.timestamp() * 1000) if self.since else 0
-        place = Place.model_validate(cursor)
+        reading = Reading(api, cursor, wanted, self.since)
+        pages = _TOKENS.pages(
+            reading.begin,
+            reading.ask,
+            read=lambda event: draft(
+                event, reading.batch, reading.place.rooms, self.decision_marker
+            ),
+        )
         try:
-            async for page in self._pages(api, place, wanted, begin):
+            async for page in pages:
                 yield page
-        except SourceMisbehaved as refusal:
-            if refusal.status != 400 or not cursor:
-                raise
-            # The server has forgotten our token: read again from when nothing was missing.
-            begin = max(begin, place.complete - _LATE)
-            place = Place(complete=max(1, place.complete))
-            async for page in self._pages(api, place, wanted, begin):
-                yield page
-        if absent := unknown | ((wanted or set()) - place.rooms.keys()):
+        except (LookupError, TypeError, AttributeError) as error:
+            raise SourceMisbehaved(f"This is no answer of Matrix: {error!r}") from error
+        if absent := unknown | ((wanted or set()) - reading.place.rooms.keys()):
             raise SourceMisbehaved(
                 f"The account is not in {', '.join(sorted(absent))}; its other rooms were read",
                 "Invite it and join, or correct `rooms`",
@@ -95,31 +96,3 @@ class Matrix(Connector):
         known = {alias: await found(api, f"/directory/room/{quoted(alias)}") for alias in aliases}
         ids = {answer["room_id"] for answer in known.values() if answer}
         return ids | (self.rooms - aliases), {alias for alias in aliases if not known[alias]}
-
-    async def _pages(
-        self, api: Api, place: Place, wanted: set[str] | None, begin: int
-    ) -> AsyncIterator[Page]:
-        try:
-            before = place.model_dump()
-            batch = await place.sync(api, wanted, begin)
-            while True:
-                page = await self._page(api, place, batch)
-                # With gaps left and nothing new, the first page of a poll is no step on.
-                if not page.more or page.drafts or page.bad or page.cursor != before:
-                    yield page
-                if not page.more:
-                    return
-                batch = await place.fill(api)
-        except (LookupError, TypeError, AttributeError) as error:
-            raise SourceMisbehaved(f"This is no answer of Matrix: {error!r}") from error
-
-    async def _page(self, api: Api, place: Place, batch: Batch) -> Page:
-        await batch.find_targets(api)
-        if not place.gaps and (batch.events or not place.complete):
-            place.complete = milliseconds_now()
-        return Page.read(
-            batch.events,
-            lambda event: draft(event, batch, place.rooms, self.decision_marker),
-            place.model_dump(),
-            more=bool(place.gaps),
-        )

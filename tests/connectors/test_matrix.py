@@ -19,6 +19,10 @@ def texts(source: Poller) -> list[str]:
     return [draft.title for draft in source.current.values()]
 
 
+def place(source: Poller) -> Any:
+    return source.cursor["token"]
+
+
 async def test_a_message_tells_who_said_it_where() -> None:
     twin = Twin()
     said = "We won Acme.\nWhat decided it was the API."
@@ -123,7 +127,7 @@ async def test_what_is_redacted_amid_the_first_reading_is_gone_though_the_token_
         twin.emit({"text": f"message {number}"})
     last = twin.emit({"text": "another"})["event_id"]
     async with polling(twin) as source:
-        await source.poll(stop_after=2)
+        await source.poll(stop_after=1)
         assert last in source.current
         twin.emit({"redact": last})
         twin.emit({"redact": first})
@@ -280,6 +284,47 @@ async def test_a_token_forgotten_amid_a_gap_leaves_none() -> None:
     assert len(source.current) == 261
 
 
+async def test_the_place_of_a_gap_may_be_forgotten_while_the_token_is_not() -> None:
+    twin = Twin()
+    twin.emit({})
+    async with polling(twin) as source:
+        await source.poll()
+        for number in range(260):
+            twin.emit({"text": f"message {number}"})
+        await source.poll(stop_after=2)
+        token: Any = source.cursor["token"]
+        token["gaps"][0]["start"] = "from-an-earlier-life"
+        twin.emit({"text": "said in the meantime"})
+        await source.poll()
+    assert len(source.current) == 262
+
+
+async def test_a_quiet_server_with_a_gap_left_fills_it_at_once() -> None:
+    twin = Twin()
+    twin.emit({})
+    async with polling(twin) as source:
+        await source.poll()
+        for number in range(260):
+            twin.emit({"text": f"message {number}"})
+        await source.poll(stop_after=1)
+        first, *_ = await source.poll()
+        assert first.drafts
+    assert len(source.current) == 261
+
+
+async def test_the_place_as_version_0_1_0_wrote_it_is_gone_on_from() -> None:
+    twin = Twin()
+    twin.emit({})
+    async with polling(twin) as source:
+        await source.poll()
+        for number in range(120):
+            twin.emit({"text": f"message {number}"})
+        await source.poll(stop_after=1)
+        source.cursor = place(source)
+        await source.poll()
+        assert len(source.current) == len(source.drafts) == 121
+
+
 async def test_a_resync_reads_no_more_than_a_day_behind_what_is_complete() -> None:
     twin = Twin()
     twin.emit({"text": "long ago", "at": _TEN_DAYS_BEFORE})
@@ -317,7 +362,7 @@ async def test_a_room_that_is_left_amid_its_gap_does_not_stop_the_others() -> No
         twin.emit({"room": "Left", "leave": True})
         twin.emit({"room": "Kept", "text": "still here"})
         assert [one.title for one in await source.fresh()] == ["still here"]
-        assert source.cursor["gaps"] == []
+        assert place(source)["gaps"] == []
 
 
 async def test_only_the_chosen_rooms_are_read_and_one_chosen_later_wholly() -> None:

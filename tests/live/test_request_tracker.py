@@ -11,7 +11,10 @@ from urllib.parse import quote
 import httpx2
 import pytest
 
+from connectors.request_tracker import RequestTracker as Connector
 from connectors.twins.request_tracker import Twin
+from hub.http import Clients
+from tests.connectors.polling import Poller
 from tests.live.hub import reading
 from tests.live.request_tracker import PASSWORD, Desk, RequestTracker
 from tests.live.shapes import differences
@@ -145,16 +148,23 @@ async def test_an_authentication_token_lets_the_hub_in(
 
 
 async def test_who_may_see_tickets_and_nothing_else_reads_them(
-    request_tracker: RequestTracker, desk: Desk, queue: str, tmp_path: Path
+    request_tracker: RequestTracker, desk: Desk, queue: str
 ) -> None:
     request_tracker.make_agent()
     number = desk.open("By an agent", "text", Queue=queue, Requestor="jane@acme.example")
-    settings = source(request_tracker, queue, way_in='user = "agent"\npassword = "${PASSWORD}"')
-    async with reading(tmp_path, settings, SECRETS) as hub:
-        shown = await hub.shows(f"ticket/{number}", "support", title="By an agent", body="text")
-        assert shown["account"]["name"] == "acme.example"
+    desk.reply(number, "We look at it.")
+    given = {"url": request_tracker.url, "user": "agent", "password": PASSWORD, "queues": [queue]}
+    async with Clients() as clients:
+        read = Poller(Connector.model_validate({**given, "since": BEGIN.isoformat()}), clients)
+        await read.poll()
+        shown = read.current[f"ticket/{number}"]
+        assert (shown.title, shown.body, shown.status) == ("By an agent", "text", "open")
+        assert shown.account is not None
+        assert shown.account.name == "acme.example"
+        assert not read.bad
         desk.change(number, Subject="Renamed")
-        await hub.shows(f"ticket/{number}", "support", title="Renamed")
+        assert [one.title for one in await read.fresh()] == ["Renamed"]
+        assert not await read.fresh()
 
 
 async def test_a_wrong_password_is_told_to_the_owner(

@@ -22,16 +22,16 @@ class OpaqueToken:
     async def pages(self, cursor: Cursor, ask: Ask, *, read: Reader) -> AsyncIterator[Page]:
         """Yield what follows the token. `ask` is given None at the very start."""
         token = cursor.get("token")
-        resumed = token is not None  # from an earlier poll, and perhaps from long ago
+        begun_anew = token is None
         while True:
             try:
                 delta = await ask(token)
             except SourceMisbehaved as error:
-                if not resumed or error.status not in self.expired:
+                # Also midway: a token may hold what was handed out long before. Once in a poll.
+                if begun_anew or error.status not in self.expired:
                     raise
-                token, resumed = None, False
+                token, begun_anew = None, True
                 continue
-            resumed = False
             token = moved(token, delta.token) if delta.more else delta.token
             after: Cursor = {} if token is None else {"token": token}
             yield Page.read(delta.records, read, after, more=delta.more)
