@@ -3,8 +3,8 @@
 `hub.store.visible` compiles the same tree to a WHERE clause; a property test holds them equal.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from hub.kinds import matches_kind
@@ -65,10 +65,9 @@ class HasLabel:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    """It has all that is searched for; what only its body says counts where `bodies` holds."""
+    """It has all that is searched for."""
 
     query: str
-    bodies: "Condition" = field(default_factory=Always)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ class Sees:
     """What a role may see: kinds and sources by name, up to a classification.
 
     Restricted signals are seen only from the sources that `restricted` names; what is `closed` is
-    for other roles alone, whatever the rest says.
+    for other roles alone, whatever the rest says. What only `outlines` lets through is known to be
+    there, and not read: see `hub.outline`.
     """
 
     classification: Classification = Classification.INTERNAL
@@ -106,6 +106,7 @@ class Sees:
     sources: frozenset[str] = frozenset({"*"})
     restricted: frozenset[str] = frozenset()
     closed: frozenset["Closed"] = frozenset()
+    outlines: "Sees | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,12 @@ def closed_to(role: str, audiences: Mapping[str, Collection[str]]) -> frozenset[
 
 
 def sees(rule: Sees) -> Condition:
-    """Turn one role's declaration into a condition."""
+    """Turn one role's declaration into a condition: what it may know is there."""
+    return any_of(reads(rule), reads(rule.outlines)) if rule.outlines else reads(rule)
+
+
+def reads(rule: Sees) -> Condition:
+    """Turn one role's declaration into a condition: what it may read as a whole."""
     open_part = AtMost("classification", min(rule.classification, Classification.CONFIDENTIAL))
     restricted = _named("source", rule.restricted) if rule.restricted else Never()
     whole = frozenset(one.pattern for one in rule.closed if not one.narrower)
@@ -157,7 +163,18 @@ def may_see(viewer: Viewer, rules: Mapping[str, Sees]) -> Condition:
 
     The admin scope sees everything but what is restricted: that takes a role named for it.
     """
-    parts = [sees(rules[role]) for role in sorted(viewer.roles) if role in rules]
+    return _all_roles(viewer, rules, sees)
+
+
+def may_read(viewer: Viewer, rules: Mapping[str, Sees]) -> Condition:
+    """Say of what this viewer may read more than an outline: never more than it may see."""
+    return _all_roles(viewer, rules, reads)
+
+
+def _all_roles(
+    viewer: Viewer, rules: Mapping[str, Sees], of: Callable[[Sees], Condition]
+) -> Condition:
+    parts = [of(rules[role]) for role in sorted(viewer.roles) if role in rules]
     if viewer.is_admin:
         parts.append(AtMost("classification", Classification.CONFIDENTIAL))
     return any_of(*parts)

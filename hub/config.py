@@ -284,10 +284,11 @@ def _oidc(table: Mapping[str, Any], roles: Mapping[str, Role], place: Place) -> 
 def _check_names(roles: Mapping[str, Role], sources: Collection[str], place: Place) -> None:
     known = {*sources, HUB_SOURCE, "*"}
     for role in roles.values():
-        for key in ("sources", "restricted"):
-            for unknown in sorted(getattr(role.sees, key) - known):
-                raise place.error(
-                    ("roles", role.name, "sees", key),
-                    f"no source named {unknown!r}",
-                    f"There are: {', '.join(sorted(known))}",
-                )
+        for table, sees in (("sees", role.sees), ("outlines", role.outlines)):
+            for key in ("sources", "restricted") if sees else ():
+                for unknown in sorted(getattr(sees, key) - known):
+                    raise place.error(
+                        ("roles", role.name, table, key),
+                        f"no source named {unknown!r}",
+                        f"There are: {', '.join(sorted(known))}",
+                    )

@@ -91,11 +91,14 @@ class Role(_Table):
     threshold: Annotated[float, Field(ge=0, le=1)] = 0.5
     interests: Interests = Interests()
     sees: SeesTable = SeesTable()
+    outlines: SeesTable | None = None  # what it may know is there, and not read
     audiences: Audiences = Field(default_factory=dict)  # the hub's: see `AudiencesTable`
 
     @cached_property
     def rule(self) -> Sees:
-        return Sees(**dict(self.sees), closed=closed_to(self.name, self.audiences))
+        closed = closed_to(self.name, self.audiences)
+        outlines = Sees(**dict(self.outlines), closed=closed) if self.outlines else None
+        return Sees(**dict(self.sees), closed=closed, outlines=outlines)
 
 
 class EndpointConfig(_Table):

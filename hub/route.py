@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from hub.access import holds, sees
+from hub.access import holds, reads, sees
 from hub.declared import Role
 from hub.kinds import Department, Severity, kind_info, matches_kind
 from hub.signals import (
@@ -90,6 +90,7 @@ class _Judge:
         interests = role.interests
         self.role = role
         self.condition = sees(role.rule)
+        self.readable = reads(role.rule)
         self.accounts = {
             name.casefold(): Reason("account", weight, f"{name} is an account of interest")
             for name, weight in interests.accounts.items()
@@ -101,23 +102,27 @@ class _Judge:
         self.of_sort = lru_cache(maxsize=4096)(self._of_sort)
 
     def relevance(self, sort: _Sort, said: _Said) -> Relevance:
-        usual = self.of_sort(sort)
+        usual, is_read = self.of_sort(sort)
         if usual.outcome is Outcome.NOT_PERMITTED:
             return usual
         more: list[Reason] = []
         if said.account and (named := self.accounts.get(said.account)):
             more.append(named)
-        if said.words:
+        if said.words and is_read:
             more.extend(reason for word, reason in self.keywords if word in said.words)
-        if self.role.name in said.asked and (weight := self.role.interests.addressed):
+        if is_read and self.role.name in said.asked and (weight := self.role.interests.addressed):
             more.append(Reason("addressed", weight, f"asks {self.role.name}"))
         return self._judged((*usual.reasons, *more)) if more else usual
 
-    def _of_sort(self, sort: _Sort) -> Relevance:
-        """Judge what all signals of a sort have in common."""
+    def _of_sort(self, sort: _Sort) -> tuple[Relevance, bool]:
+        """Judge what all signals of a sort have in common; say whether the role reads them.
+
+        Of what it knows in outline only, it hears by what the outline says: see `hub.outline`.
+        """
         # A rule looks at nothing that is not in the sort; `Facts` has more, for filters.
-        if not holds(self.condition, Facts(*sort[:5], status="", occurred_at="")):
-            return Relevance(self.role.name, 0.0, (), Outcome.NOT_PERMITTED)
+        facts = Facts(*sort[:5], status="", occurred_at="")
+        if not holds(self.condition, facts):
+            return Relevance(self.role.name, 0.0, (), Outcome.NOT_PERMITTED), False
         interests = self.role.interests
         reasons: list[Reason] = []
         prior, pattern = _kind_prior(interests.kinds, sort.kind)
@@ -129,7 +134,7 @@ class _Judge:
         weight = round(interests.severity * _SEVERITY[sort.severity], 4)
         if weight and not sort.is_over:
             reasons.append(Reason("severity", weight, sort.severity.name.lower()))
-        return self._judged(tuple(reasons))
+        return self._judged(tuple(reasons)), holds(self.readable, facts)
 
     def _judged(self, reasons: tuple[Reason, ...]) -> Relevance:
         score = round(min(1.0, max(0.0, sum(reason.weight for reason in reasons))), 4)

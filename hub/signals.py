@@ -126,6 +126,7 @@ class Signal:
     labels: tuple[str, ...]
     attributes: Mapping[str, Json]
     thread: str | None
+    is_outline: bool = False  # what was said is left out: see `hub.outline`
 
     @property
     def family(self) -> Family:

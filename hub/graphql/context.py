@@ -7,15 +7,16 @@ from typing import TypeAlias
 
 from strawberry.types import Info as StrawberryInfo
 
-from hub.access import Condition, Says, may_see
+from hub.access import Condition, all_of, holds, may_read, may_see, reads
 from hub.config import Config
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.loaders import Loaders
 from hub.live import Tail
+from hub.outline import outline
+from hub.route import facts_of
 from hub.runtime import Runtime
-from hub.signals import Scope, Viewer, now
+from hub.signals import Scope, Signal, Viewer, now
 from hub.store.audit import Actor, actor_of
-from hub.words import read_query
 
 # Raises Refused where there is more to say than that nobody is known by it.
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
@@ -37,7 +38,7 @@ class Context:
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.loaders = Loaders(self.runtime.store, lambda: self.visible)
+        self.loaders = Loaders(self.runtime.store, lambda: self.visible, self.shown)
 
     async def renew(self) -> None:
         """Ask again who this is. Raises Refused when what they came with is good no more."""
@@ -91,10 +92,35 @@ class Context:
             raise Refused(Code.FORBIDDEN, "This takes a key with the read scope")
         return self.viewer
 
-    def says(self, query: str) -> Says:
-        """Make a condition of what is searched for. Raises Refused where it cannot be."""
-        read_query(query)
-        return Says(query)
+    @property
+    def readable(self) -> Condition | None:
+        """Of which signals the viewer may read more than an outline; None: of all it may see."""
+        viewer, roles = self.reader(), self.config.roles
+        if not any(name in roles and roles[name].outlines for name in viewer.roles):
+            return None
+        return may_read(viewer, self.config.rules)
+
+    def shown(self, signal: Signal) -> Signal:
+        """Give of a signal that the viewer may see what it may read."""
+        readable = self.readable
+        if readable is None or holds(readable, facts_of(signal)):
+            return signal
+        return outline(signal)
+
+    def weighs(self, role: str, signal: Signal) -> bool:
+        """Say whether the viewer may know how much a signal matters to a role.
+
+        Not of an outline to a role that reads it whole: its score goes by what was said.
+        """
+        if not signal.is_outline:
+            return True
+        known = self.config.roles.get(role)
+        return known is not None and not holds(reads(known.rule), facts_of(signal))
+
+    def told(self, condition: Condition) -> Condition:
+        """Narrow a condition that looks at what was said: it holds of what may be read only."""
+        readable = self.readable
+        return condition if readable is None else all_of(readable, condition)
 
     def role(self, name: str) -> str:
         """Check that the viewer may ask as this role.

@@ -2,14 +2,16 @@
 
 import strawberry
 
-from hub.access import Condition, Says, all_of, sees
+from hub import signals
+from hub.access import Condition, Not, Says, all_of, any_of, reads, sees
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.listing import Listing
 from hub.graphql.relay import Day, PageInfo, Part, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
-from hub.store.pages import Key, count_feed, feed_page, search_page
+from hub.outline import weighed
+from hub.store.pages import Found, Key, count_feed, feed_page, search_page, signals_page
 from hub.store.rows import Row, signal_rows
 from hub.store.stats import count_signals
 
@@ -83,6 +85,10 @@ async def read_signals(info: Info, asked: Listing) -> SignalConnection:
     kind, condition = asked.kind, asked.condition
     if asked.best is not None:
         return await _read_best(info, asked, asked.best)
+    if info.context.readable is not None:
+        async with info.context.runtime.store.read() as connection:
+            page = await signals_page(connection, condition, asked.order, asked.window)
+        return _connection(info, kind, page, condition)
     found = await signal_rows(info.context.runtime.store, condition, asked.order, asked.window)
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
@@ -92,19 +98,25 @@ async def read_signals(info: Info, asked: Listing) -> SignalConnection:
     )
 
 
-async def _read_best(info: Info, asked: Listing, says: Says) -> SignalConnection:
-    kind = asked.kind
-    async with info.context.runtime.store.read() as connection:
-        found = await search_page(connection, asked.condition, says, asked.window)
+def _connection(
+    info: Info, kind: str, found: Found[signals.Signal], condition: Condition
+) -> SignalConnection:
+    """Show a page of whole signals, as far as the viewer may read each."""
     return SignalConnection(
         edges=[
-            SignalEdge(cursor=write_cursor(kind, key), node=signal_type(signal))
+            SignalEdge(cursor=write_cursor(kind, key), node=signal_type(info.context.shown(signal)))
             for key, signal in found.items
         ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
-        condition=all_of(asked.condition, says),
+        condition=condition,
     )
+
+
+async def _read_best(info: Info, asked: Listing, says: Says) -> SignalConnection:
+    async with info.context.runtime.store.read() as connection:
+        found = await search_page(connection, asked.condition, says, asked.window)
+    return _connection(info, asked.kind, found, all_of(asked.condition, says))
 
 
 async def read_feed(info: Info, role: str, least: float | None, part: Part) -> FeedConnection:
@@ -118,11 +130,13 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
         edges=[
             FeedEdge(
                 cursor=write_cursor(kind, key),
-                score=item.relevance.score,
-                reasons=reasons_type(item.relevance),
-                node=signal_type(item.signal),
+                score=relevance.score,
+                reasons=reasons_type(relevance),
+                node=signal_type(signal),
             )
             for key, item in found.items
+            for signal in [info.context.shown(item.signal)]
+            for relevance in [weighed(item.relevance, is_outline=signal.is_outline)]
         ],
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
@@ -132,8 +146,17 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
 
 
 def feed_visible(info: Info, role: str) -> Condition:
-    """Say what of a role's feed the viewer may see: what both the viewer and the role may."""
-    return all_of(info.context.visible, sees(info.context.config.roles[role].rule))
+    """Say what of a role's feed the viewer may see: what both the viewer and the role may.
+
+    What the role reads it judged by its words: its place in the feed would tell of these, so it
+    is there for those who read it too.
+    """
+    rule, readable = info.context.config.roles[role].rule, info.context.readable
+    if readable is None:
+        return all_of(info.context.visible, sees(rule))
+    return any_of(
+        all_of(readable, sees(rule)), all_of(info.context.visible, sees(rule), Not(reads(rule)))
+    )
 
 
 def least_score(info: Info, role: str, least: float | None) -> float:

@@ -16,6 +16,7 @@ from hub.access import (
     In,
     Never,
     Not,
+    Says,
     Since,
     all_of,
     any_of,
@@ -24,6 +25,7 @@ from hub.errors import Code, Refused
 from hub.graphql.enums import Department, Family, Severity, Status
 from hub.kinds import kinds_of
 from hub.signals import iso
+from hub.words import read_query
 
 MOST_VALUES = 50  # of one list
 MOST_FILTERS = 50  # of one tree
@@ -85,12 +87,13 @@ class SignalFilter:
         "subscriptions.",
     )
 
-    def condition(self, says: Callable[[str], Condition]) -> Condition:
+    def condition(self, told: Callable[[Condition], Condition]) -> Condition:
         """Turn the filter into a condition. Raises Refused for what it cannot take.
 
-        `says` makes one of its text: what may be read of a signal is what may be found of it.
+        `told` narrows what goes by what was said to the signals that may be read: see
+        `hub.graphql.context`.
         """
-        return _Reading(says).tree(self, 1)
+        return _Reading(told).tree(self, 1)
 
 
 FilterBy = Annotated[
@@ -101,8 +104,8 @@ FilterBy = Annotated[
 class _Reading:
     """Reads one tree, and refuses it as soon as it is too deep or too large."""
 
-    def __init__(self, says: Callable[[str], Condition]) -> None:
-        self.says = says
+    def __init__(self, told: Callable[[Condition], Condition]) -> None:
+        self.told = told
         self.filters = 0
 
     def tree(self, given: SignalFilter, depth: int) -> Condition:
@@ -111,9 +114,7 @@ class _Reading:
             raise _too(f"The filter has more than {MOST_FILTERS} filters in it", MOST_FILTERS)
         if depth > DEEPEST:
             raise _too(f"The filter nests deeper than {DEEPEST} levels", DEEPEST)
-        parts = [*_leaves(given)]
-        if given.text is not None:
-            parts.append(self.says(given.text))
+        parts = [*_leaves(given), *map(self.told, _of_words(given))]
         if given.and_ is not None:
             parts.append(all_of(*(self.tree(one, depth + 1) for one in given.and_)))
         if given.or_ is not None:
@@ -137,11 +138,18 @@ def _leaves(given: SignalFilter) -> Iterator[Condition]:
     for field, name, values in named:
         if values is not None:
             yield In(field, _values(name, values))
+    yield from _limits(given)
+
+
+def _of_words(given: SignalFilter) -> Iterator[Condition]:
+    """Give what looks at what a signal says, and not only at its outline."""
     if given.labels is not None:
         yield HasLabel(_values("labels", given.labels))
     if given.all_labels is not None:
         yield _all_labels(given.all_labels)
-    yield from _limits(given)
+    if given.text is not None:
+        read_query(given.text)
+        yield Says(given.text)
 
 
 def _limits(given: SignalFilter) -> Iterator[Condition]:

@@ -11,6 +11,7 @@ from hub.graphql.enums import Order
 from hub.graphql.filters import SignalFilter
 from hub.graphql.relay import Day, window
 from hub.store.pages import Window
+from hub.words import read_query
 
 _AT_AND_ID = (datetime, str)
 _SHAPES: Final[dict[Order, tuple[type, ...]]] = {
@@ -51,8 +52,11 @@ def list_signals(
     kind = f"signals:{order_by}"
     condition = context.visible
     if filter is not None:
-        condition = all_of(condition, filter.condition(context.says))
-    says = context.says(search) if search is not None else None
+        condition = all_of(condition, filter.condition(context.told))
+    says = None
+    if search is not None:
+        read_query(search)  # refused here, and not when it is asked
+        condition, says = context.told(condition), Says(search)
     best = says if order_by is Order.RELEVANCE else None
     if order_by is Order.RELEVANCE and best is None:
         raise Refused(

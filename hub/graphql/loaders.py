@@ -15,7 +15,9 @@ from hub.store.sources import Standing, counts, standings
 
 
 class Loaders:
-    def __init__(self, store: Store, visible: Callable[[], Condition]) -> None:
+    def __init__(
+        self, store: Store, visible: Callable[[], Condition], shown: Callable[[Signal], Signal]
+    ) -> None:
         async def relevance(ids: list[str]) -> list[dict[str, Relevance]]:
             async with store.read() as connection:
                 found = await relevance_of(connection, ids)
@@ -26,7 +28,8 @@ class Loaders:
                 # No id has a NUL, which PostgreSQL refuses even to compare with.
                 asked = [id_ for id_ in ids if "\0" not in id_]
                 found = await by_ids(connection, asked, visible())
-            return [found.get(id_) for id_ in ids]
+            known = {id_: shown(signal) for id_, signal in found.items()}
+            return [known.get(id_) for id_ in ids]
 
         async def sources(names: list[str]) -> list[Standing | None]:
             async with store.read() as connection:

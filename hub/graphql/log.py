@@ -4,9 +4,8 @@ from hub.access import Condition
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.relay import LOG, PageInfo, log_cursor, read_log_cursor, window
-from hub.graphql.types import ChangeConnection, ChangeEdge, change_type, concerns
+from hub.graphql.types import ChangeConnection, ChangeEdge, change_type, concerns, said_by
 from hub.store import Connection, log
-from hub.store.signals import revisions
 
 SCANNED = 2000  # log lines read for one page, however few of them the viewer may see
 
@@ -28,7 +27,7 @@ async def read_changes(info: Info, after: str | None, first: int) -> ChangeConne
         page, end = seen[:size], (lines[-1].seq if lines else start)
         if len(seen) > size:
             end = page[-1].seq
-        said = await revisions(connection, [c.revision_id for c in page if c.revision_id])
+        said = await said_by(info, connection, page)
     return ChangeConnection(
         edges=[
             ChangeEdge(cursor=log_cursor(change.seq), node=change_type(change, said, visible))

@@ -74,7 +74,9 @@ async def read_accounts(info: Info, search: str | None, part: Part) -> AccountCo
 
 
 async def read_people(info: Info, search: str | None, part: Part) -> PersonConnection:
-    names = Names(PersonRow, info.context.visible, search)
+    # Who wrote it, or is responsible for it, is not told of an outline.
+    readable = info.context.told(info.context.visible)
+    names = Names(PersonRow, readable, search)
     found = await _page(info, "people", names, part)
     return PersonConnection(
         edges=[

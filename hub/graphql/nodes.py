@@ -50,7 +50,8 @@ async def find_named(info: Info, ids: list[str]) -> tuple[dict[str, Account], di
     if not known:
         return {}, {}
     async with info.context.runtime.store.read() as connection:
-        accounts, people = await named(connection, known, info.context.visible)
+        visible = info.context.visible
+        accounts, people = await named(connection, known, visible, info.context.told(visible))
     return (
         {id_: Account(id=strawberry.ID(id_), name=name) for id_, name in accounts.items()},
         {id_: Person(id=strawberry.ID(id_), name=name) for id_, name in people.items()},

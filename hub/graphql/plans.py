@@ -97,6 +97,8 @@ class Plans:
         variables: Mapping[str, Any] | None,
         context: Context,
     ) -> Plan | None:
+        if context.readable is not None:
+            return None  # whether a row is an outline is judged signal by signal
         given = dict(variables or {})
         schema, operation = self.schema, question.operation
         if document.node is None or schema.judged(document, context, given, operation):

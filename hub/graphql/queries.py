@@ -55,6 +55,7 @@ from hub.graphql.types import (
     relevance_type,
     signal_type,
 )
+from hub.outline import weighed
 
 
 @strawberry.type(description="Who is asking, and as what.")
@@ -244,13 +245,15 @@ class Query:
     )
     async def decisions(self, info: Info, signal: SignalId) -> list[Decision]:
         who = info.context.viewer
-        if await info.context.loaders.signal.load(str(signal)) is None:
+        one = await info.context.loaders.signal.load(str(signal))
+        if one is None:
             raise Refused(Code.NOT_FOUND, f"There is no signal {signal} that you may see")
         found = await info.context.loaders.relevance.load(str(signal))
         return [
-            Decision(role=name, relevance=relevance_type(one), text=_words(info, one))
-            for name, one in found.items()
-            if who.is_admin or name in who.roles
+            Decision(role=name, relevance=relevance_type(judged), text=_words(info, judged))
+            for name, stored in found.items()
+            if (who.is_admin or name in who.roles) and info.context.weighs(name, one)
+            for judged in [weighed(stored, is_outline=one.is_outline)]
         ]
 
 

@@ -14,7 +14,7 @@ from hub.signals import Viewer
 SELECTION = """
   id kind family department title summary body url severity status classification sentiment
   occurredAt updatedAt externalId revision labels attributes
-  account { id name } author { id name } owner { id name } source { name connector }
+  outline account { id name } author { id name } owner { id name } source { name connector }
 """
 DOCUMENT = """
 query Deliver($id: ID!, $role: String!) {{

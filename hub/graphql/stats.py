@@ -53,7 +53,7 @@ async def read_stats(
         raise Refused(
             Code.INVALID, "interval says how long a bucket of TIME is", "Name TIME in groupBy"
         )
-    wanted = all_of(visible, given.condition(info.context.says)) if given else visible
+    wanted = all_of(visible, given.condition(info.context.told)) if given else visible
     dimensions = list(dict.fromkeys(group_by))
     async with info.context.runtime.store.read() as connection:
         found = await signal_stats(

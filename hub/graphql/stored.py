@@ -37,6 +37,8 @@ class StoredSignal(RowBacked, Signal):
         **{name: f"time_text({{{name}}})" for name in _TIMES},
         **{name: f"loads({{{name}}})" for name in ("labels", "attributes")},
         **{name: _named(name) for name in ("account", "author", "owner")},
+        # Whoever has outlines is shown whole signals, and no rows: see `hub.graphql.feed`.
+        "outline": "False",
         "sentiment": "finite({sentiment})",
         "source": Nested({"id": "'source:' + {source}", "name": "{source}"}),
     }

@@ -8,13 +8,14 @@ from typing import Annotated
 import strawberry
 
 from hub import signals
-from hub.access import Condition, all_of, asks_for_words, holds
+from hub.access import Always, Condition, all_of, asks_for_words, holds
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.feed import feed_visible, least_score
-from hub.graphql.filters import FilterBy
+from hub.graphql.filters import FilterBy, SignalFilter
 from hub.graphql.relay import MinScore, RoleName, log_cursor, read_log_cursor
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
+from hub.outline import weighed
 from hub.signals import ChangeType, Facts
 from hub.store import log
 
@@ -110,11 +111,12 @@ class Subscription:
                     relevance = await info.context.loaders.relevance.load(step.id)
                     if name not in relevance:
                         continue  # it changed again meanwhile: a later line of the log says how
+                    judged = weighed(relevance[name], is_outline=step.signal.is_outline)
                     event = FeedUpdated if step.was_shown else FeedCreated
                     yield event(
                         cursor=step.cursor,
-                        score=relevance[name].score,
-                        reasons=reasons_type(relevance[name]),
+                        score=judged.score,
+                        reasons=reasons_type(judged),
                         signal=signal_type(step.signal),
                     )
 
@@ -125,8 +127,8 @@ class Subscription:
         filter: FilterBy = None,  # noqa: A002 - the API's name
         after: FromCursor = None,
     ) -> AsyncGenerator[SignalEvent, None]:
-        wanted: list[Condition] = [filter.condition(info.context.says)] if filter else []
-        if any(map(asks_for_words, wanted)):
+        wanted = _Narrowed(info, filter)
+        if asks_for_words(wanted.condition):
             raise Refused(
                 Code.INVALID,
                 "A subscription cannot filter by text",
@@ -134,7 +136,7 @@ class Subscription:
             )
 
         def shows(facts: Facts) -> bool:
-            return holds(all_of(info.context.visible, *wanted), facts)
+            return holds(all_of(info.context.visible, wanted.condition), facts)
 
         async with aclosing(_follow(info, after, shows)) as steps:
             async for step in steps:
@@ -145,6 +147,25 @@ class Subscription:
                 else:
                     event = SignalUpdated if step.was_shown else SignalCreated
                     yield event(cursor=step.cursor, signal=signal_type(step.signal))
+
+
+class _Narrowed:
+    """A filter as a condition, made anew when the viewer may read other signals than before."""
+
+    def __init__(self, info: Info, given: SignalFilter | None) -> None:
+        self._info, self._given = info, given
+        self._readable = info.context.readable
+        self._made = self._make()
+
+    @property
+    def condition(self) -> Condition:
+        readable = self._info.context.readable
+        if readable != self._readable:
+            self._readable, self._made = readable, self._make()
+        return self._made
+
+    def _make(self) -> Condition:
+        return self._given.condition(self._info.context.told) if self._given else Always()
 
 
 @dataclass(frozen=True, slots=True)

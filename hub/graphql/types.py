@@ -1,5 +1,6 @@
 """The GraphQL types of a signal and what stands beside it, one to one with `hub.signals`."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 
@@ -35,9 +36,11 @@ from hub.graphql.relay import (
     write_cursor,
 )
 from hub.graphql.sources import Source, load_source
+from hub.outline import weighed
+from hub.store import Connection
 from hub.store.log import Change as LogChange
 from hub.store.pages import history_page
-from hub.store.signals import revisions
+from hub.store.signals import ids_of, revisions
 
 described = strawberry.field
 
@@ -78,8 +81,12 @@ class Change:
     signal_id: strawberry.ID = described(description="The signal.")
     kind: str = described(description="The kind the signal had by then.")
     status: Status = described(description="The status the signal had by then.")
-    revision: str | None = described(description="The source's name of this version.")
-    title: str | None = described(description="The title in this version; null once deleted.")
+    revision: str | None = described(
+        description="The source's name of this version; null where you may not read it."
+    )
+    title: str | None = described(
+        description="The title in this version; null once deleted, and where you may not read it."
+    )
 
     @strawberry.field(description="The signal as it is now; null where it may not be seen.")
     async def signal(self, info: Info) -> Annotated["Signal", strawberry.lazy(__name__)] | None:
@@ -126,12 +133,20 @@ class Signal(Node):
     labels: list[str] = described(description="Words that the source sorted it by.")
     attributes: JSON = described(description="What else the source said, by kind.")
     thread: str | None = described(description="The conversation it belongs to.")
+    outline: bool = described(
+        description="Whether you may know only that it is there. Then the title says what its kind "
+        "is about, `summary`, `externalId`, `revision`, `labels` and `attributes` are empty, and "
+        "`body`, `url`, `sentiment`, `author`, `owner`, `thread` and `details` null, whatever they "
+        "are."
+    )
     source_name: strawberry.Private[str]
 
     @strawberry.field(
         description="The attributes with their types; null where the kind is one of your own."
     )
     def details(self) -> SignalDetails | None:
+        if self.outline:
+            return None
         return details_type(self.kind, cast("dict[str, Any]", self.attributes))
 
     @strawberry.field(
@@ -149,8 +164,14 @@ class Signal(Node):
     @strawberry.field(description="How much it matters to one of your roles, and why.")
     async def relevance(self, info: Info, role: RoleName) -> Relevance | None:
         info.context.role(role)
+        if self.outline:
+            signal = await info.context.loaders.signal.load(str(self.id))
+            if signal is None or not info.context.weighs(role, signal):
+                return None
         found = await info.context.loaders.relevance.load(str(self.id))
-        return relevance_type(found[role]) if role in found else None
+        if role not in found:
+            return None
+        return relevance_type(weighed(found[role], is_outline=self.outline))
 
     @strawberry.field(description="Every change of it, oldest first.")
     async def history(
@@ -165,9 +186,7 @@ class Signal(Node):
         part = window("log", (int,), first, after, last, before)
         async with info.context.runtime.store.read() as connection:
             found = await history_page(connection, str(self.id), part)
-            said = await revisions(
-                connection, [c.revision_id for _, c in found.items if c.revision_id]
-            )
+            said = await said_by(info, connection, [change for _, change in found.items])
         return ChangeConnection(
             edges=[
                 ChangeEdge(cursor=write_cursor("log", key), node=change_type(change, said, visible))
@@ -204,6 +223,7 @@ def signal_type(signal: signals.Signal) -> Signal:
         labels=list(signal.labels),
         attributes=JSON(signal.attributes),
         thread=signal.thread,
+        outline=signal.is_outline,
         source_name=signal.source,
     )
 
@@ -234,14 +254,32 @@ def concerns(change: LogChange, visible: Condition) -> bool:
     return holds(visible, change.now) or (change.was is not None and holds(visible, change.was))
 
 
-def change_type(change: LogChange, said: dict[str, Any], visible: Condition) -> Change:
+async def said_by(
+    info: Info, connection: Connection, changes: Sequence[LogChange]
+) -> dict[str, Mapping[str, Any]]:
+    """Read what the versions said that these changes made, by id, as far as it may be read.
+
+    That is where the viewer may read the signal as it became, and as it is now: what was too open
+    once and was closed since is closed here too.
+    """
+    readable = info.context.readable or info.context.visible
+    made = {
+        change.revision_id: change.signal_id
+        for change in changes
+        if change.revision_id and holds(readable, change.now)
+    }
+    known = await ids_of(connection, set(made.values()), readable)
+    return await revisions(connection, [id_ for id_, signal in made.items() if signal in known])
+
+
+def change_type(change: LogChange, said: Mapping[str, Any], visible: Condition) -> Change:
     """Show a change as far as the viewer may see what the signal became.
 
     Who could see it only before hears that it changed, and not into what.
     """
     open_to_viewer = holds(visible, change.now) or change.was is None
     facts = change.now if open_to_viewer or change.was is None else change.was
-    revision = said.get(change.revision_id or "") if open_to_viewer else None
+    revision = said.get(change.revision_id or "")
     return Change(
         cursor=log_cursor(change.seq),
         seq=change.seq,

@@ -109,24 +109,26 @@ def insert_new(connection: AsyncConnection, table: type[SQLModel]) -> Any:
 
 
 async def named(
-    connection: AsyncConnection, ids: Sequence[str], visible: Condition
+    connection: AsyncConnection, ids: Sequence[str], visible: Condition, readable: Condition
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Name the accounts and the people of these ids that a visible signal speaks of."""
-    condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
+    """Name the accounts of these ids that a visible signal is about, and the people of readable."""
+    sqlite = connection.dialect.name == "sqlite"
     account, author, owner = (
         col(SignalRow.account_id),
         col(SignalRow.author_id),
         col(SignalRow.owner_id),
     )
     found: list[dict[str, str]] = []
-    for table, spoken_of in (
-        (AccountRow, lambda id_: account == id_),
-        (PersonRow, lambda id_: or_(author == id_, owner == id_)),
+    for table, condition, spoken_of in (
+        (AccountRow, visible, lambda id_: account == id_),
+        (PersonRow, readable, lambda id_: or_(author == id_, owner == id_)),
     ):
         rows = await connection.execute(
             select(col(table.id), col(table.name)).where(
                 among(col(table.id), ids),
-                select(1).where(spoken_of(col(table.id)), condition).exists(),
+                select(1)
+                .where(spoken_of(col(table.id)), compile_condition(condition, sqlite=sqlite))
+                .exists(),
             )
         )
         found.append({row.id: row.name for row in rows})

@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from hub.access import Always, Condition, Says, all_of
+from hub.access import Condition, Says, all_of
 from hub.signals import Outcome, Relevance, Signal
 from hub.store import log
 from hub.store.relevance import read_relevance
@@ -93,10 +93,7 @@ async def search_page(
 ) -> Found[Signal]:
     """Read a page of what has some words: what fits best first, of equals the newest."""
     sqlite = connection.dialect.name == "sqlite"
-    bodies = None
-    if not isinstance(says.bodies, Always):
-        bodies = compile_condition(says.bodies, sqlite=sqlite)
-    fit = rank(read_query(says.query), bodies, sqlite=sqlite)
+    fit = rank(read_query(says.query), sqlite=sqlite)
     wanted = (
         select_signals(HEAD, fit.label("fit"))
         .join(SearchedRow, searched())

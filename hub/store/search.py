@@ -12,13 +12,11 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Text,
-    and_,
     case,
     cast,
     column,
     delete,
     literal,
-    or_,
     select,
 )
 from sqlalchemy import table as sql_table
@@ -40,7 +38,7 @@ MOST_LETTERS: Final = 200_000
 # The columns of FTS5, and the letters that PostgreSQL knows them by.
 _FIELDS: Final = {"title": "A", "names": "B", "summary": "C", "body": "D"}
 _TITLE: Final = ("title",)
-_OPEN: Final = ("title", "names", "summary")  # what is never hidden from who may see a signal
+_HEAD: Final = ("title", "names", "summary")
 _ALL: Final = tuple(_FIELDS)
 
 _INDEX = sql_table("search_index", column("rowid"))
@@ -95,7 +93,6 @@ def _fields(signal: Signal) -> list[list[str]]:
         (signal.title,),
         (account, *signal.labels),
         (signal.summary,),
-        # All that a role may not read which only knows that there is a signal.
         (*people, signal.external_id, signal.body or "", *_leaves(signal.attributes)),
     )
     words, letters = MOST_WORDS, MOST_LETTERS
@@ -143,37 +140,26 @@ def _vector(fields: Sequence[Sequence[str]]) -> str:
     return " ".join(f"'{word}':{','.join(at)}" for word, at in places.items())
 
 
-def says(query: Query, bodies: ColumnElement[bool] | None, *, sqlite: bool) -> ColumnElement[bool]:
-    """Hold of the signals that have all of a query, within what may be read of them.
-
-    `bodies` holds of those whose body may be read; None where that is every one.
-    """
-    id_, found = col(SignalRow.id), col(SearchedRow.signal_id)
-    if bodies is None:
-        return id_.in_(select(found).where(_matches(query, _ALL, sqlite=sqlite)))
-    return or_(
-        id_.in_(select(found).where(_matches(query, _OPEN, sqlite=sqlite))),
-        and_(bodies, id_.in_(select(found).where(_matches(query, _ALL, sqlite=sqlite)))),
-    )
+def says(query: Query, *, sqlite: bool) -> ColumnElement[bool]:
+    """Hold of the signals that have all of a query."""
+    found = select(col(SearchedRow.signal_id)).where(_matches(query, _ALL, sqlite=sqlite))
+    return col(SignalRow.id).in_(found)
 
 
-def rank(query: Query, bodies: ColumnElement[bool] | None, *, sqlite: bool) -> ColumnElement[int]:
+def rank(query: Query, *, sqlite: bool) -> ColumnElement[int]:
     """Say how well a signal fits: by where the words stand, whether whole, whether together.
 
     It follows from the signal and the query alone: not from what others say, which would tell of
     those that may not be seen, and would move while somebody pages.
     """
     weights: dict[tuple[Query, tuple[str, ...]], int] = {}
-    for fields, weight in ((_TITLE, 8), (_OPEN, 2), (_ALL, 1)):
+    for fields, weight in ((_TITLE, 8), (_HEAD, 2), (_ALL, 1)):
         for asked in (query, query.exact, query.together):
             # Where two are the same question, it counts for both.
             weights[asked, fields] = weights.get((asked, fields), 0) + weight
     total: ColumnElement[int] = literal(0)
     for (asked, fields), weight in weights.items():
-        matches = _matches(asked, fields, sqlite=sqlite)
-        if fields is _ALL and bodies is not None:
-            matches = and_(bodies, matches)
-        total = total + case((matches, weight), else_=0)
+        total = total + case((_matches(asked, fields, sqlite=sqlite), weight), else_=0)
     return total
 
 

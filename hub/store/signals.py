@@ -127,6 +127,15 @@ async def by_ids(
     return {row.id: read_signal(row) for row in rows}
 
 
+async def ids_of(connection: AsyncConnection, ids: Iterable[str], condition: Condition) -> set[str]:
+    """Say of which of these ids a condition lets the signal through."""
+    sqlite = connection.dialect.name == "sqlite"
+    wanted = select(_SIGNALS.c.id).where(
+        among(_SIGNALS.c.id, ids), compile_condition(condition, sqlite=sqlite)
+    )
+    return set(await connection.scalars(wanted))
+
+
 async def revisions(
     connection: AsyncConnection, ids: Iterable[str]
 ) -> dict[str, Mapping[str, Any]]:

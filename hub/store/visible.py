@@ -60,10 +60,8 @@ def compile_condition(condition: Condition, *, sqlite: bool) -> ColumnElement[bo
             return col(SignalRow.occurred_at) < datetime.fromisoformat(at)
         case HasLabel(values):
             return _labels(values, sqlite=sqlite)
-        case Says(query, Always()):
-            return says(read_query(query), None, sqlite=sqlite)
-        case Says(query, bodies):
-            return says(read_query(query), compile_condition(bodies, sqlite=sqlite), sqlite=sqlite)
+        case Says(query):
+            return says(read_query(query), sqlite=sqlite)
         case Not(of):
             return not_(compile_condition(of, sqlite=sqlite))
         case AllOf(of):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 from sqlmodel import col
 
-from hub.access import Always, In, Never, Says
+from hub.access import Always, Says
 from hub.config import read_config
 from hub.connector import AccountRef, Draft, Page, PersonRef
 from hub.errors import Refused
@@ -102,20 +102,6 @@ async def test_what_changes_is_found_by_what_it_says_now(store: Store) -> None:
     assert await found(store, Says("sorb")) == ["Sorb"]
     async with store.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(table(SearchedRow))) == 2
-
-
-async def test_what_may_not_be_read_is_not_found_and_does_not_rank(store: Store) -> None:
-    hidden = {"body": "quince", "author": "Mira Quince", "attributes": {"of": "quince"}}
-    await put(
-        store,
-        draft("1", {"title": "Silent"} | hidden),
-        draft("2", {"title": "Tells", "summary": "quince", "occurred_at": T0 + timedelta(1)}),
-        draft("3", {"title": "Also", "summary": "quince"} | hidden),
-    )
-    assert len(await found(store, Says("quince"))) == 3
-    assert await found(store, Says("quince", Never())) == ["Tells", "Also"]
-    assert len(await found(store, Says("quince", In("source", frozenset({"chat"}))))) == 3
-    assert await found(store, Says("quince", In("source", frozenset({"x"})))) == ["Tells", "Also"]
 
 
 async def test_words_of_an_older_version_are_found_after_a_while(store: Store) -> None:

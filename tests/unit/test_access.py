@@ -30,7 +30,9 @@ from hub.access import (
     any_of,
     closed_to,
     holds,
+    may_read,
     may_see,
+    reads,
     sees,
 )
 from hub.kinds import matches_kind
@@ -95,7 +97,7 @@ kinds = st.frozensets(st.sampled_from(PATTERNS), max_size=3)
 audiences = st.dictionaries(
     st.sampled_from(PATTERNS), st.frozensets(st.sampled_from("abc*"), max_size=2), max_size=4
 )
-rules = st.builds(
+plain = st.builds(
     Sees,
     classification=st.sampled_from(list(Classification)),
     kinds=kinds,
@@ -105,6 +107,7 @@ rules = st.builds(
     restricted=st.frozensets(st.sampled_from([*VALUES["source"], "*"]), max_size=2),
     closed=st.builds(closed_to, st.just("a"), audiences),
 )
+rules = st.builds(lambda of, outlines: replace(of, outlines=outlines), plain, st.none() | plain)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -184,28 +187,44 @@ def test_sql_and_predicate_agree_on_who_may_see_what(
     store: tuple[asyncio.Runner, Store], rows: list[Facts], roles: dict[str, Sees], admin: bool
 ) -> None:
     scopes = frozenset({"admin"} if admin else ())
-    condition = may_see(Viewer(roles=frozenset(roles), scopes=scopes), roles)
+    viewer = Viewer(roles=frozenset(roles), scopes=scopes)
+    conditions = [may_see(viewer, roles), may_read(viewer, roles)]
     runner, database = store
-    [by_sql] = runner.run(found(database, rows, [condition]))
-    assert by_sql == {number for number, one in enumerate(rows) if holds(condition, one)}
+    by_sql = runner.run(found(database, rows, conditions))
+    for condition, let_through in zip(conditions, by_sql, strict=True):
+        assert let_through == {number for number, one in enumerate(rows) if holds(condition, one)}
+    seen, read = by_sql
+    assert read <= seen
 
 
 @given(facts, rules)
 def test_restricted_is_seen_only_where_its_source_is_named(one: Facts, rule: Sees) -> None:
-    if one.classification == Classification.RESTRICTED and holds(sees(rule), one):
+    if one.classification == Classification.RESTRICTED and holds(reads(rule), one):
         assert rule.restricted & {one.source, "*"}
+    if one.classification == Classification.RESTRICTED and holds(sees(rule), one):
+        known = rule.outlines.restricted if rule.outlines else frozenset()
+        assert (rule.restricted | known) & {one.source, "*"}
+
+
+@given(facts, plain, plain)
+def test_outlines_show_more_and_let_nothing_more_be_read(
+    one: Facts, rule: Sees, outlines: Sees
+) -> None:
+    both = replace(rule, outlines=outlines)
+    assert holds(reads(both), one) == holds(sees(rule), one)
+    assert holds(sees(both), one) == (holds(sees(rule), one) or holds(sees(outlines), one))
 
 
 @given(facts, rules)
 def test_a_rule_looks_at_nothing_but_kind_place_and_secrecy(one: Facts, rule: Sees) -> None:
     """`hub.route` judges all signals that agree in these at once."""
     names = {"classification", "kinds", "except_kinds", "departments", "sources", "restricted"}
-    assert {field.name for field in fields(Sees)} == {*names, "closed"}
+    assert {field.name for field in fields(Sees)} == {*names, "closed", "outlines"}
     bare = replace(one, status="", occurred_at="", account=None, author=None, labels=(), scores={})
     assert holds(sees(rule), bare) == holds(sees(rule), one)
 
 
-@given(facts, rules, audiences, st.sampled_from("abc"))
+@given(facts, plain, audiences, st.sampled_from("abc"))
 def test_the_longest_pattern_that_takes_a_kind_names_its_audience(
     one: Facts, rule: Sees, closing: dict[str, frozenset[str]], role: str
 ) -> None:

@@ -28,6 +28,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("[roles.sales]\nthreshold = 7\n", "hub.toml:2: roles.sales.threshold", "Correct"),
     ("[roles.sales.interests]\nx = 1\n", "hub.toml:2: roles.sales.interests.x", "There are"),
     ('[roles.x.sees]\nrestricted = ["mail"]\n', "no source named 'mail'", "There are"),
+    ('[roles.x.outlines]\nsources = ["mail"]\n', "roles.x.outlines.sources: no source", "There"),
     ('[roles.x.sees]\nclassification = "secret"\n', "'secret' is not one of", "Correct"),
     (
         '[audiences.kinds]\n"mail.*" = ["boss"]\n',

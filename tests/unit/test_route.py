@@ -131,6 +131,28 @@ def test_accounts_and_keywords_are_named_with_their_evidence() -> None:
     assert (weights["account"], weights["keyword"]) == (0.3, 0.2)
 
 
+def test_what_is_known_in_outline_is_not_judged_by_what_it_says() -> None:
+    text = """
+        [roles.sales.sees]
+        kinds = ["team.*"]
+        [roles.sales.outlines]
+        kinds = ["sales.*"]
+        [roles.sales.interests.accounts]
+        "acme" = 0.1
+        """
+    router = Router(read_config(text, {}).roles)
+
+    def reasons(kind: str, **said: Any) -> list[str]:
+        one = signal(kind, account=Account("a", "Acme"), **said)
+        [sales] = [r for r in router.audience(one) if r.role == "sales"]
+        return [reason.name for reason in sales.reasons]
+
+    said = {"title": "About the renewal", "attributes": {"asked_of": ["sales"]}}
+    assert reasons("sales.deal.won", **said) == reasons("sales.deal.won")
+    assert "account" in reasons("sales.deal.won")
+    assert {"keyword", "addressed"} <= {*reasons("team.need", **said)}
+
+
 def test_the_longest_pattern_wins() -> None:
     weights = ROLES["sales"].interests.kinds
     [kind] = [r for r in judged(signal("sales.deal.stage"))["sales"].reasons if r.name == "kind"]
