@@ -32,6 +32,7 @@ R = TypeVar("R")
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 LAST = 2.0  # seconds that the last spans have to be sent when the process ends
+LAST_SPANS = "last spans"  # the thread that sends them
 
 # OpenTelemetry's own names for what other tools know; what is ours begins with `hub.`.
 _NAMES = {
@@ -179,7 +180,7 @@ def tracing(processor: "SpanProcessor") -> Generator[None]:
     finally:
         _telemetry = before
         # It would wait for a collector that is away longer than who stops us does.
-        last = threading.Thread(target=provider.shutdown, daemon=True)
+        last = threading.Thread(target=provider.shutdown, name=LAST_SPANS, daemon=True)
         last.start()
         last.join(LAST)
 

@@ -133,9 +133,9 @@ def _plan(executor: Executor[Any], context: Context, arguments: Arguments) -> Pl
         raise Unplain
     ((name, details),) = fields.items()
     node = details[0].node
-    declared = root.fields[node.name.value]
-    plain = declared.extensions.get("strawberry-definition")
-    if not isinstance(plain, StrawberryField) or LISTED not in plain.metadata:
+    declared = root.fields.get(node.name.value)
+    plain = declared.extensions.get("strawberry-definition") if declared is not None else None
+    if declared is None or not isinstance(plain, StrawberryField) or LISTED not in plain.metadata:
         raise Unplain
     values = get_argument_values(declared, node, executor.variable_values)
     listed: Listed = plain.metadata[LISTED]

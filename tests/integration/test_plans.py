@@ -169,6 +169,13 @@ async def test_plain_pages_are_planned(database_url: str) -> None:
         assert list(plans._kept.values())[-1][1] is None
 
 
+async def test_what_is_no_field_of_query_is_executed(database_url: str) -> None:
+    async with filled(database_url) as hub:
+        assert await hub.ask("{ __typename }") == {"__typename": "Query"}
+        asked = "{ __schema { queryType { name } } }"
+        assert await hub.ask(asked, "admin") == {"__schema": {"queryType": {"name": "Query"}}}
+
+
 async def test_a_plan_reads_what_is_selected(database_url: str) -> None:
     async with filled(database_url) as hub:
         await hub.ask("{ signals { edges { node { title } } } }")

@@ -1,8 +1,10 @@
 """One signal is one trace: from the poll that found it to the tool that was told."""
 
+import asyncio
 import logging
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
@@ -268,6 +270,7 @@ async def test_one_trace_goes_through_two_processes(
             assert collector.services == {"our-hub"}
 
 
+@pytest.mark.long
 async def test_a_collector_that_is_away_does_not_keep_the_hub_from_ending(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -276,3 +279,7 @@ async def test_a_collector_that_is_away_does_not_keep_the_hub_from_ending(
     with traces.sending({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}), traces.span("a"):
         assert traces.here() is not None
     assert time.monotonic() - began < 8
+    # In a process that goes on, as this one, what it says at last would be read in another test.
+    [sending] = [one for one in threading.enumerate() if one.name == traces.LAST_SPANS]
+    await asyncio.to_thread(sending.join, 60)
+    assert not sending.is_alive()
