@@ -52,8 +52,9 @@ class Settings(BaseSettings):
     max_cost: Annotated[int, Field(ge=100)] = 10_000
     introspection: Literal["admins", "everyone"] = "admins"
     """Whose keys may ask for the schema, and are told which field they may have meant."""
-    documents: Literal["any", "registered"] = "any"
-    """`registered`: only documents that `hub documents add` has registered are executed."""
+    documents: Literal["any", "log", "registered"] = "any"
+    """`registered`: only documents that `hub documents add` has registered are executed; `log`:
+    what would be refused then is executed, and logged."""
 
 
 def secret_keys(settings: Settings) -> list[str]:

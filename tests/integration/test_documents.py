@@ -8,7 +8,7 @@ import pytest
 
 from hub.errors import Refused
 from hub.graphql.schema import make_schema
-from hub.graphql.transports.persisted import Persisted
+from hub.graphql.transports.persisted import Persisted, by_digest
 from hub.graphql.transports.requests import Asked
 from hub.signals import Viewer, now
 from hub.store import Store, open_store
@@ -295,3 +295,18 @@ async def test_what_is_remembered_of_the_registered_is_bounded(store: Store) -> 
         assert document.text == texts[name]
         assert persisted._letters == sum(len(text) for _, text in persisted._known.values())
         assert 0 < persisted._letters <= 5_000
+
+
+async def test_what_would_be_refused_is_logged_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with store.write() as connection:
+        await register(connection, {"who": WHO}, now(), BOSS)
+    persisted = Persisted(store, make_schema().documents, "log", by_digest([ROLES]))
+    for text in (WHO, ROLES, TWO, TWO, PAUSE, "{ nonsense }"):
+        assert (await persisted.read(Asked(text))).text == text
+    await persisted.read(Asked(PAUSE, digest=digest(PAUSE)))
+    await persisted.read(Asked("", digest=digest(PAUSE)))
+    assert [record.message for record in caplog.records] == ["a document is not registered"] * 2
+    facts = [(vars(one)["document"], vars(one)["operations"]) for one in caplog.records]
+    assert facts == [(f"sha256:{digest(TWO)}", ["A", "B"]), (f"sha256:{digest(PAUSE)}", ["Pause"])]

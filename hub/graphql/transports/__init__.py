@@ -40,9 +40,8 @@ class GraphQL:
     def __post_init__(self) -> None:
         most = self.runtime.settings.response_cache * 1024 * 1024
         object.__setattr__(self, "replies", Replies(self.schema, most))
-        only_registered = self.runtime.settings.documents == "registered"
-        documents = self.schema.documents
-        persisted = Persisted(self.runtime.store, documents, only_registered, self.own)
+        takes = self.runtime.settings.documents
+        persisted = Persisted(self.runtime.store, self.schema.documents, takes, self.own)
         object.__setattr__(self, "persisted", persisted)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

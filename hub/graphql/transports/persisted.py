@@ -5,11 +5,12 @@ A hash whose text a client has sent before is found in the memory of this proces
 sends the text again. What is registered is in the database, and the same for all processes.
 """
 
+import logging
 import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from hub.errors import Code, Refused
 from hub.graphql.documents import Document, Documents
@@ -23,19 +24,29 @@ MOST_LETTERS: Final = 4 * 1024 * 1024
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(slots=True)
 class Persisted:
-    """Finds the document that is asked for. `own`: texts of the hub's own pages, by their hash."""
+    """Finds the document that is asked for. `own`: texts of the hub's own pages, by their hash.
+
+    `takes`: any document, or only registered ones; `log` takes any, and tells of the others once.
+    """
 
     store: Store
     documents: Documents
-    only_registered: bool = False
+    takes: Literal["any", "log", "registered"] = "any"
     own: Mapping[str, str] = field(default_factory=dict)
     fresh: float = FRESH_SECONDS
     most_letters: int = MOST_LETTERS
     _known: dict[str, tuple[float, str]] = field(default_factory=dict)
     _letters: int = 0
+    _told: set[str] = field(default_factory=set)
+
+    @property
+    def only_registered(self) -> bool:
+        return self.takes == "registered"
 
     async def read(self, asked: Asked) -> Document:
         """Give the document that is asked for. Raises Refused, StoreUnavailable."""
@@ -45,7 +56,7 @@ class Persisted:
             return await self._hashed(asked, asked.digest)
         if self.only_registered:
             return self.documents.read(await self._registered(digest(asked.query)))
-        return self.documents.read(asked.query)
+        return await self._sent(asked.query)
 
     async def _identified(self, asked: Asked) -> str:
         id_ = asked.document_id
@@ -86,7 +97,7 @@ class Persisted:
         if self.only_registered:
             return self.documents.read(await self._registered(hashed))
         if asked.query:
-            document = self.documents.read(asked.query)
+            document = await self._sent(asked.query)
             self.documents.name(document, hashed)
             return document
         if (known := self.documents.named(hashed)) is not None:
@@ -97,6 +108,25 @@ class Persisted:
             advice = {"suggestion": "Send query along with its sha256Hash, once"}
             raise Refused(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound", facts=advice)
         return self.documents.read(text)
+
+    async def _sent(self, text: str) -> Document:
+        document = self.documents.read(text)
+        if self.takes == "log" and not document.errors:
+            await self._log(document)
+        return document
+
+    async def _log(self, document: Document) -> None:
+        """Tell once of what only registered documents would refuse."""
+        hashed = digest(document.text)
+        if hashed in self._told or hashed in self.own:
+            return
+        if await self._found(id_ := f"{HASHED}{hashed}") is not None:
+            return
+        if len(self._told) >= REMEMBERED:
+            self._told.clear()
+        self._told.add(hashed)
+        names = [name for name, _ in document.operations if name]
+        logger.warning("a document is not registered", extra={"document": id_, "operations": names})
 
     async def _registered(self, hashed: str) -> str:
         if (own := self.own.get(hashed)) is not None:
