@@ -12,9 +12,10 @@ from strawberry.types.scalar import scalar
 
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
+from hub.graphql.named import Account, Person
 from hub.graphql.nodes import find_named
 from hub.graphql.queries import Query
-from hub.graphql.types import Account, Person, Signal, signal_type
+from hub.graphql.types import Signal, signal_type
 
 VERSION: Final = "2.9"  # newer ones are refused by The Guild's composer
 MOST = 1000  # representations at once: a router collects those of a whole answer

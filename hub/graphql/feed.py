@@ -6,11 +6,14 @@ from hub import signals
 from hub.access import Condition, Not, Says, all_of, any_of, reads, sees
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
-from hub.graphql.listing import Listing
+from hub.graphql.enums import Order
+from hub.graphql.listing import AT_AND_ID, Listing
 from hub.graphql.relay import Day, PageInfo, Part, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.outline import weighed
+from hub.store.about import Asked
+from hub.store.names import Row as NameRow
 from hub.store.pages import Found, Key, count_feed, feed_page, search_page, signals_page
 from hub.store.rows import Row, signal_rows
 from hub.store.stats import count_signals
@@ -45,11 +48,16 @@ class SignalConnection:
         description="The log's cursor of this snapshot: `after` of the subscription that goes on."
     )
     condition: strawberry.Private[Condition]
+    about: strawberry.Private[tuple[NameRow, str] | None] = None
 
     @strawberry.field(
         description="How many there are on all pages, that you may see; counted when selected."
     )
     async def total_count(self, info: Info) -> int:
+        if self.about is not None:
+            rows, id_ = self.about
+            counts = await info.context.loaders.departments.load((rows, self.condition, id_))
+            return sum(counts.values())
         async with info.context.runtime.store.read() as connection:
             return await count_signals(connection, self.condition)
 
@@ -98,8 +106,23 @@ async def read_signals(info: Info, asked: Listing) -> SignalConnection:
     )
 
 
+async def read_signals_of(
+    info: Info, about: tuple[NameRow, str], condition: Condition, order: Order, part: Part
+) -> SignalConnection:
+    """Read a page of those about an account, or that name a person; with others' pages at once."""
+    rows, id_ = about
+    kind = f"signals:{rows.__tablename__}:{order}"
+    asked = window(kind, AT_AND_ID, part.first, part.after, part.last, part.before)
+    found = await info.context.loaders.about.load((Asked(rows, condition, order, asked), id_))
+    return _connection(info, kind, found, condition, about)
+
+
 def _connection(
-    info: Info, kind: str, found: Found[signals.Signal], condition: Condition
+    info: Info,
+    kind: str,
+    found: Found[signals.Signal],
+    condition: Condition,
+    about: tuple[NameRow, str] | None = None,
 ) -> SignalConnection:
     """Show a page of whole signals, as far as the viewer may read each."""
     return SignalConnection(
@@ -110,6 +133,7 @@ def _connection(
         page_info=page_info(kind, found),
         resume_from=log_cursor(found.head),
         condition=condition,
+        about=about,
     )
 
 

@@ -13,10 +13,10 @@ from hub.graphql.relay import Day, window
 from hub.store.pages import Window
 from hub.words import read_query
 
-_AT_AND_ID = (datetime, str)
+AT_AND_ID: Final = (datetime, str)
 _SHAPES: Final[dict[Order, tuple[type, ...]]] = {
-    Order.SEVERITY: (Day, *_AT_AND_ID),
-    Order.RELEVANCE: (Day, *_AT_AND_ID),
+    Order.SEVERITY: (Day, *AT_AND_ID),
+    Order.RELEVANCE: (Day, *AT_AND_ID),
 }
 
 
@@ -64,6 +64,6 @@ def list_signals(
         )
     if says is not None and best is None:
         condition = all_of(condition, says)
-    shape = _SHAPES.get(order_by, _AT_AND_ID)
+    shape = _SHAPES.get(order_by, AT_AND_ID)
     asked = window(kind, shape, first, after, last, before)
     return Listing(kind, condition, order_by, asked, best)

@@ -1,17 +1,24 @@
 """Batches what many fields of one request ask for: one query per relation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
+from typing import TypeVar
 
 from strawberry.dataloader import DataLoader
 
 from hub.access import Condition
+from hub.kinds import Department
 from hub.signals import Relevance, Signal
 from hub.store import Store
+from hub.store.about import Asked, counts_about, pages_about
+from hub.store.names import Row
+from hub.store.pages import Found
 from hub.store.pushes import last_pushes
 from hub.store.relevance import relevance_of
 from hub.store.signals import by_ids
 from hub.store.sources import Standing, counts, standings
+
+Question = TypeVar("Question", bound=Hashable)
 
 
 class Loaders:
@@ -46,9 +53,35 @@ class Loaders:
                 found = await last_pushes(connection, names)
             return [found.get(name) for name in names]
 
+        async def about(keys: list[tuple[Asked, str]]) -> list[Found[Signal]]:
+            asked = _grouped(keys)
+            async with store.read() as connection:
+                pages = {one: await pages_about(connection, one, asked[one]) for one in asked}
+            return [pages[one][id_] for one, id_ in keys]
+
+        async def departments(
+            keys: list[tuple[Row, Condition, str]],
+        ) -> list[Mapping[Department, int]]:
+            asked = _grouped([((rows, within), id_) for rows, within, id_ in keys])
+            async with store.read() as connection:
+                found = {one: await counts_about(connection, *one, asked[one]) for one in asked}
+            return [found[rows, within][id_] for rows, within, id_ in keys]
+
         # Without a cache: a socket lives long, and what it loads must be what is stored now.
         self.relevance: DataLoader[str, dict[str, Relevance]] = DataLoader(relevance, cache=False)
         self.signal: DataLoader[str, Signal | None] = DataLoader(signals, cache=False)
         self.source: DataLoader[str, Standing | None] = DataLoader(sources, cache=False)
         self.counts: DataLoader[str, tuple[int, int]] = DataLoader(numbers, cache=False)
+        self.about: DataLoader[tuple[Asked, str], Found[Signal]] = DataLoader(about, cache=False)
+        self.departments: DataLoader[tuple[Row, Condition, str], Mapping[Department, int]] = (
+            DataLoader(departments, cache=False)
+        )
         self.pushed: DataLoader[str, datetime | None] = DataLoader(pushed, cache=False)
+
+
+def _grouped(keys: Iterable[tuple[Question, str]]) -> dict[Question, list[str]]:
+    """Put together what is asked alike."""
+    found: dict[Question, list[str]] = {}
+    for question, id_ in keys:
+        found.setdefault(question, []).append(id_)
+    return found

@@ -5,8 +5,8 @@ from typing import Annotated
 import strawberry
 
 from hub.graphql.context import Info
+from hub.graphql.named import Account, Person
 from hub.graphql.relay import PageInfo, Part, page_info, window, write_cursor
-from hub.graphql.types import Account, Person
 from hub.store.names import Names, count_names, names_page
 from hub.store.pages import Found
 from hub.store.tables import AccountRow, PersonRow

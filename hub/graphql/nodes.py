@@ -6,10 +6,11 @@ from hub.errors import Code, Refused
 from hub.graphql.audit import entry_type
 from hub.graphql.context import Info
 from hub.graphql.keys import key_type
+from hub.graphql.named import Account, Person
 from hub.graphql.relay import LARGEST_PAGE, Node
 from hub.graphql.roles import role_type
 from hub.graphql.sources import load_sources
-from hub.graphql.types import Account, Person, signal_type
+from hub.graphql.types import signal_type
 from hub.store.audit import entry
 from hub.store.identities import named
 from hub.store.keys import key_of_id

@@ -20,6 +20,7 @@ from hub.graphql.keys import ApiKey, list_keys
 from hub.graphql.listing import list_signals
 from hub.graphql.log import read_changes
 from hub.graphql.metadata import KEPT, LISTED
+from hub.graphql.named import Account, Person
 from hub.graphql.names import (
     AccountConnection,
     NameSearch,
@@ -47,9 +48,7 @@ from hub.graphql.roles import Role, role_type
 from hub.graphql.sources import Source, find_source, load_sources
 from hub.graphql.stats import Every, GroupBy, StatsBucket, read_stats
 from hub.graphql.types import (
-    Account,
     ChangeConnection,
-    Person,
     Relevance,
     Signal,
     relevance_type,

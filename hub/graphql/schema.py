@@ -23,9 +23,9 @@ from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.federation import ANY, VERSION, SubgraphQuery
 from hub.graphql.limits import afford, limits_of
 from hub.graphql.mutations import Mutation
+from hub.graphql.named import Account, Person
 from hub.graphql.roles import Role
 from hub.graphql.subscriptions import Subscription
-from hub.graphql.types import Account, Person
 from hub.settings import Settings
 
 

@@ -10,7 +10,7 @@ from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import Department, Dimension, Family, Interval, Severity, Status
 from hub.graphql.filters import SignalFilter
-from hub.graphql.types import Account, account_type
+from hub.graphql.named import Account, account_type
 from hub.store.stats import signal_stats
 
 MOST_BUCKETS = 1000

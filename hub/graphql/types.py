@@ -22,6 +22,7 @@ from hub.graphql.enums import (
     Status,
 )
 from hub.graphql.metadata import KNOWN
+from hub.graphql.named import Account, Person, account_type, person_type
 from hub.graphql.relay import (
     After,
     Before,
@@ -43,18 +44,6 @@ from hub.store.pages import history_page
 from hub.store.signals import ids_of, revisions
 
 described = strawberry.field
-
-
-@strawberry.federation.type(
-    keys=["id"], description="A customer or prospect, one across all sources."
-)
-class Account(Node):
-    name: str = described(description="Its name, as first heard.")
-
-
-@strawberry.federation.type(keys=["id"], description="A human that a source named.")
-class Person(Node):
-    name: str = described(description="The name.")
 
 
 @strawberry.type(description="One named part of a relevance.")
@@ -226,14 +215,6 @@ def signal_type(signal: signals.Signal) -> Signal:
         outline=signal.is_outline,
         source_name=signal.source,
     )
-
-
-def account_type(account: signals.Account) -> Account:
-    return Account(id=strawberry.ID(account.id), name=account.name)
-
-
-def person_type(person: signals.Person) -> Person:
-    return Person(id=strawberry.ID(person.id), name=person.name)
 
 
 def reasons_type(relevance: signals.Relevance) -> list[Reason]:

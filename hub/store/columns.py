@@ -5,7 +5,18 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, DateTime, Dialect, String, Text, TypeDecorator
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    String,
+    TableValuedAlias,
+    Text,
+    TypeDecorator,
+    func,
+)
+from sqlalchemy import column as sql_column
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped
@@ -101,6 +112,14 @@ def among(column: ColumnElement[Any] | Mapped[Any], texts: Iterable[str]) -> Col
     return _Among(column, bindparam(None, sorted(set(texts)), _Texts, unique=True))
 
 
+def listed(texts: Iterable[str], *, sqlite: bool) -> TableValuedAlias:
+    """Give texts as rows of one column `value`, as one parameter: see `among`."""
+    given = bindparam(None, list(texts), _Texts, unique=True)
+    each = func.json_each(given) if sqlite else func.unnest(given)
+    rows = each.table_valued(sql_column("value", Text))
+    return rows if sqlite else rows.render_derived()
+
+
 @compiles(_Among, "postgresql")
 def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(one, **options) for one in element.clauses)
@@ -113,4 +132,4 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str
     return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - compiled
 
 
-__all__ = ["TEXT", "JsonText", "UtcDateTime", "among"]
+__all__ = ["TEXT", "JsonText", "UtcDateTime", "among", "listed"]

@@ -17,6 +17,13 @@ from hub.words import read_query
 Row = type[AccountRow | PersonRow]
 
 
+def named_in(rows: Row) -> tuple[Any, ...]:
+    """Say which columns of a signal name these."""
+    if rows is AccountRow:
+        return (col(SignalRow.account_id),)
+    return (col(SignalRow.author_id), col(SignalRow.owner_id))
+
+
 @dataclass(frozen=True, slots=True)
 class Names:
     """Which accounts, or people: `search`: whose names have words that begin as its words do."""
@@ -28,14 +35,9 @@ class Names:
     def narrow(self, wanted: Select[Any], *, sqlite: bool) -> Select[Any]:
         """Raise Refused for what cannot be searched for."""
         id_, words = col(self.rows.id), col(self.rows.words)
-        named_in = (
-            (col(SignalRow.account_id),)
-            if self.rows is AccountRow
-            else (col(SignalRow.author_id), col(SignalRow.owner_id))
-        )
         seen = compile_condition(self.visible, sqlite=sqlite)
         wanted = wanted.where(
-            or_(*(select(1).where(column == id_, seen).exists() for column in named_in))
+            or_(*(select(1).where(column == id_, seen).exists() for column in named_in(self.rows)))
         )
         place = func.instr if sqlite else func.strpos
         for term in read_query(self.search).terms if self.search is not None else ():
