@@ -10,9 +10,10 @@ from pydantic import AnyUrl, BaseModel, SecretStr
 
 SHORTEST = 6  # a secret of fewer characters is not looked for: it is in every other word
 
-# Our keys, webhook secrets, sign-ins in headers, passwords in URLs, whoever's they are.
+# Our keys, webhook secrets, JWTs, sign-ins in headers, passwords in URLs, whoever's they are.
 _FORM = re.compile(
     r"(hub_[A-Za-z0-9_-]{8})[A-Za-z0-9_-]+|(whsec_)[A-Za-z0-9+/=]+"
+    r"|(\beyJ)[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
     r"|((?:Bearer|Basic|Token)\s+)[A-Za-z0-9._~+/=-]+|(://[^/\s:@]*:)[^@/\s]+(?=@)"
 )
 # What is called so is secret, also where nobody declared it.

@@ -19,6 +19,7 @@ from hub.cli import (
     reload,
     retain,
     serve,
+    sessions,
     sources,
     sync,
     trace,
@@ -56,6 +57,7 @@ app.command(rich_help_panel=BEGIN)(init.init)
 app.command(rich_help_panel=BEGIN)(check.check)
 app.command(rich_help_panel=BEGIN)(database.migrate)
 app.add_typer(keys.app, name="keys", rich_help_panel=BEGIN)
+app.add_typer(sessions.app, name="sessions", rich_help_panel=BEGIN)
 app.add_typer(documents.app, name="documents", rich_help_panel=BEGIN)
 app.command(rich_help_panel=RUN)(demo.demo)
 app.command(rich_help_panel=RUN)(serve.serve)

@@ -89,7 +89,11 @@ class Context:
     def reader(self) -> Viewer:
         """Who asks, and may ask at all. Raises Refused."""
         if not self.viewer.may(Scope.READ):
-            raise Refused(Code.FORBIDDEN, "This takes a key with the read scope")
+            raise Refused(
+                Code.FORBIDDEN,
+                "This takes the read scope",
+                "Use a key that has it, or have [oidc.grants] give it to your account",
+            )
         return self.viewer
 
     @property

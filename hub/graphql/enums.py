@@ -136,6 +136,7 @@ _VALUES: Mapping[type[Enum], Mapping[Enum, str]] = {
     },
     Act: {
         Act.KEY_CREATED: "An API key was made.",
+        Act.SESSIONS_ENDED: "Sessions of the dashboard were ended, of somebody or of all.",
         Act.KEY_REVOKED: "An API key was revoked.",
         Act.CONFIGURATION_APPLIED: "A configuration came into force.",
         Act.SOURCE_SYNCED: "A poll was asked for.",

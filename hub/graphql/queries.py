@@ -59,9 +59,9 @@ from hub.outline import weighed
 
 @strawberry.type(description="Who is asking, and as what.")
 class Viewer:
-    name: str = strawberry.field(description="The name of the API key.")
+    name: str = strawberry.field(description="The name of the API key, or of who signed in.")
     roles: list[str] = strawberry.field(description="The roles it may ask as.")
-    scopes: list[str] = strawberry.field(description="What else it may do: `admin`.")
+    scopes: list[str] = strawberry.field(description="What it may do: `read`, `publish`, `admin`.")
     person: str | None = strawberry.field(description="The person it belongs to.")
     is_admin: bool = strawberry.field(description="Whether it may administer the hub.")
 

@@ -5,9 +5,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
 import orjson
 
 from hub.connector import Http
@@ -15,6 +14,9 @@ from hub.declared import OidcTable, is_safe
 from hub.errors import Code, Refused, SourceError, SourceMisbehaved
 from hub.http import Clients, Timeouts
 from hub.oidc.tokens import Header, refused
+
+if TYPE_CHECKING:
+    import jwt
 
 WELL_KNOWN = ".well-known/openid-configuration"
 FRESH = 15 * 60.0  # seconds after which the keys are fetched anew, while those here are used
@@ -43,7 +45,7 @@ class Published:
     at: float
     places: Mapping[str, Any]
     keys: tuple[Mapping[str, Any], ...]
-    made: dict[Header, jwt.PyJWK] = field(default_factory=dict)
+    made: dict[Header, "jwt.PyJWK"] = field(default_factory=dict)
 
 
 class Provider:
@@ -56,7 +58,7 @@ class Provider:
         self._asking: asyncio.Future[None] | None = None
         self._asked_at = float("-inf")
 
-    async def key(self, header: Header) -> jwt.PyJWK:
+    async def key(self, header: Header) -> "jwt.PyJWK":
         """Give the key that a token was signed with, if it was. Raises Refused."""
         published = await self._newest()
         key = _key(published, header)
@@ -170,8 +172,10 @@ def _signs(key: Any) -> bool:
     )
 
 
-def _key(published: Published, header: Header) -> jwt.PyJWK | None:
+def _key(published: Published, header: Header) -> "jwt.PyJWK | None":
     """Find the key of a token; one that names none is signed with the only one there is."""
+    import jwt  # noqa: PLC0415 - see hub.oidc.tokens
+
     if (made := published.made.get(header)) is not None:
         return made
     found = [one for one in published.keys if _fits(one, header)]

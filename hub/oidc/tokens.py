@@ -9,12 +9,13 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import jwt
+from typing import TYPE_CHECKING, Any
 
 from hub.declared import OidcTable
 from hub.errors import Code, Refused
+
+if TYPE_CHECKING:
+    import jwt
 
 LARGEST = 16 * 1024
 LONGEST_ID = 255
@@ -42,6 +43,8 @@ def refused(message: str, suggestion: str = ANOTHER) -> Refused:
 
 def read_header(token: str, algorithms: Collection[str]) -> Header:
     """Read what chooses the key. Raises Refused."""
+    import jwt  # noqa: PLC0415 - with all of its algorithms: only who has a provider needs it
+
     if token.count(".") == 4:
         raise refused("The token is encrypted", "Have it signed only: the hub has no key to it")
     if len(token) > LARGEST or not _COMPACT.fullmatch(token):
@@ -65,9 +68,11 @@ def read_header(token: str, algorithms: Collection[str]) -> Header:
 
 
 def verify(
-    token: str, header: Header, key: jwt.PyJWK, oidc: OidcTable, audience: Collection[str]
+    token: str, header: Header, key: "jwt.PyJWK", oidc: OidcTable, audience: Collection[str]
 ) -> dict[str, Any]:
     """Give the claims of a token that holds. Raises Refused: the first thing that does not."""
+    import jwt  # noqa: PLC0415
+
     try:
         claims: dict[str, Any] = jwt.decode(
             token,

@@ -27,6 +27,7 @@ class Act(StrEnum):
 
     KEY_CREATED = "key_created"
     KEY_REVOKED = "key_revoked"
+    SESSIONS_ENDED = "sessions_ended"
     CONFIGURATION_APPLIED = "configuration_applied"
     SOURCE_SYNCED = "source_synced"
     SOURCE_PAUSED = "source_paused"
@@ -48,7 +49,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `key:<id>`, or a command and who ran it where."""
+    """Who acts: `key:<id>`, `oidc:<issuer>#<subject>`, or a command and who ran it where."""
 
     name: str
     via: Via

@@ -10,10 +10,12 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
+from hub.store.audit import Act, Actor, record
 from hub.store.keys import digest
 from hub.store.tables import SessionRow, table
 
 _SESSIONS = table(SessionRow)
+_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,14 @@ class Session:
     key_id: str | None = None
     issuer: str | None = None
     claims: Mapping[str, Any] | None = None
+    opened_at: datetime | None = None
+
+    @property
+    def identity(self) -> str:
+        """Say whose it is, as the audit does."""
+        if self.key_id is not None:
+            return f"key:{self.key_id}"
+        return f"oidc:{self.issuer}#{(self.claims or {}).get('sub', '')}"
 
 
 async def open_session(connection: AsyncConnection, session: Session, at: datetime) -> str:
@@ -48,7 +58,29 @@ async def session_of(connection: AsyncConnection, cookie: str, at: datetime) -> 
     row = (await connection.execute(wanted)).first()
     if row is None:
         return None
-    return Session(row.ends_at, row.key_id, row.issuer, row.claims)
+    return _read(row)
+
+
+async def sessions(connection: AsyncConnection, at: datetime) -> list[Session]:
+    """List those that last, the newest first."""
+    wanted = select(_SESSIONS).where(_SESSIONS.c.ends_at > at)
+    rows = await connection.execute(wanted.order_by(_SESSIONS.c.opened_at.desc()))
+    return [_read(row) for row in rows]
+
+
+async def end_sessions(
+    connection: AsyncConnection, identity: str | None, at: datetime, by: Actor
+) -> int:
+    """End the sessions of somebody, or all; tell how many lasted still."""
+    rows = (await connection.execute(select(_SESSIONS).where(_SESSIONS.c.ends_at > at))).all()
+    theirs = [one.digest for one in rows if identity in {None, _read(one).identity}]
+    for start in range(0, len(theirs), _BATCH):
+        ours = col(SessionRow.digest).in_(theirs[start : start + _BATCH])
+        await connection.execute(delete(SessionRow).where(ours))
+    if theirs:
+        told = {"sessions": len(theirs)}
+        await record(connection, by, Act.SESSIONS_ENDED, identity, before=told)
+    return len(theirs)
 
 
 async def end_session(connection: AsyncConnection, cookie: str) -> None:
@@ -59,3 +91,7 @@ async def remove_old_sessions(connection: AsyncConnection, before: datetime, lim
     old = select(_SESSIONS.c.digest).where(_SESSIONS.c.ends_at < before).limit(limit)
     done = await connection.execute(delete(SessionRow).where(col(SessionRow.digest).in_(old)))
     return done.rowcount
+
+
+def _read(row: Any) -> Session:
+    return Session(row.ends_at, row.key_id, row.issuer, row.claims, row.opened_at)

@@ -36,7 +36,7 @@ async def test_help_is_quick_and_names_every_command(folder: Folder) -> None:
     assert named == {
         "init", "check", "migrate", "keys", "demo", "serve", "sync", "sources", "trace", "audit",
         "connectors", "schema", "retain", "forget", "backup", "restore", "reload", "worker",
-        "documents",
+        "documents", "sessions",
     }  # fmt: skip
     # 0.15 s alone on two cores; what a command needs would add 0.7 s.
     assert took < 1.5

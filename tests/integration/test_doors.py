@@ -26,6 +26,8 @@ DOORS = {
     "documents add": ["who.graphql"],
     "documents list": [],
     "documents remove": ["who"],
+    "sessions list": [],
+    "sessions end": ["--all"],
     "keys create": ["--name", "me", "--role", "sales"],
     "keys list": [],
     "keys revoke": ["hub_abc"],

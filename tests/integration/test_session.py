@@ -1,19 +1,29 @@
 """The dashboard's session: its cookie, what ends it, and signing in at the provider for it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import pytest
 
 from hub.signals import now
 from hub.store.keys import keys, revoke
 from hub.store.sessions import Session, open_session, remove_old_sessions, session_of
+from tests.cli import Folder, Here
 from tests.integration.test_oidc import WHO, closed, signing_in, socket
 from tests.provider import Provider
 from tests.running import Running, hear, running, say
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
 
 TLS = {"host": "hub.acme.example"}  # as a proxy that ends TLS passes it on
 
@@ -81,6 +91,33 @@ async def test_a_session_is_ended_by_whatever_opened_it(database_url: str) -> No
             cookie = await open_session(connection, ended, now())
             assert await session_of(connection, cookie, now()) is None
             assert await remove_old_sessions(connection, now(), 10) == 1
+
+
+async def test_an_operator_ends_sessions_and_the_audit_says_so(here: Here, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/hub.db"
+    async with running(url) as hub:
+        sales, _ = await signed_in(hub)
+        support, _ = await signed_in(hub, "support")
+        key = (await hub.ask("{ keys { id name } }", "admin"))["keys"]
+        [sold] = [f"key:{one['id']}" for one in key if one["name"] == "sales"]
+
+        def command(*words: str) -> Any:
+            return here("sessions", *words, "--json", HUB_DATABASE=url)
+
+        shown = (await asyncio.to_thread(command, "list")).json
+        assert len(shown) == 2
+        assert sold in {one["who"] for one in shown}
+        assert (await asyncio.to_thread(command, "end", sold)).json == {"ended": 1}
+        (await asyncio.to_thread(command, "end", sold)).said(1, "no such session")
+        (await asyncio.to_thread(command, "end")).said(2, "whose sessions?")
+        hub.app.state.graphql.doorkeeper._known.clear()
+        assert (await who(hub, sales), await who(hub, support)) == (None, "support")
+        assert (await asyncio.to_thread(command, "end", "--all")).json == {"ended": 1}
+        acts = await hub.ask("{ audit(first: 2) { edges { node { act subject } } } }", "admin")
+        assert [one["node"] for one in acts["audit"]["edges"]] == [
+            {"act": "SESSIONS_ENDED", "subject": None},
+            {"act": "SESSIONS_ENDED", "subject": sold},
+        ]
 
 
 async def test_by_tls_the_cookie_is_this_hosts_alone(tmp_path: Path) -> None:

@@ -106,10 +106,19 @@ def test_secrets_are_found_in_settings_by_type_by_name_and_within_urls() -> None
 def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it() -> None:
     said = (
         "hub_abcdefgh1234567890 whsec_c2VjcmV0 Bearer abc.def-123 Basic dXNlcg== "
-        "redis://:pass-word@host/0 postgresql://hub:pass-word@host/db"
+        "redis://:pass-word@host/0 postgresql://hub:pass-word@host/db "
+        "token=eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1In0.c2lnbmF0dXJl"
     )
     shown = redact(said)
-    for secret in ("1234567890", "c2VjcmV0", "abc.def", "dXNlcg", "pass-word"):
+    for secret in (
+        "1234567890",
+        "c2VjcmV0",
+        "abc.def",
+        "dXNlcg",
+        "pass-word",
+        "eyJzdWIi",
+        "c2lnbm",
+    ):
         assert secret not in shown
     assert "hub_abcdefgh…" in shown
 

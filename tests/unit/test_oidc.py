@@ -77,14 +77,14 @@ def test_every_algorithm_of_the_list_is_read(algorithm: str) -> None:
 @pytest.mark.parametrize(
     ("claims", "words"),
     [
-        ({"exp": int(time()) - 31}, "expired"),
+        ({"exp": 2**30}, "expired"),
         ({"exp": None}, "lacks the claim 'exp'"),
         ({"exp": "soon"}, "cannot be read"),
         ({"exp": float("inf")}, "cannot be read"),
         ({"exp": float("nan")}, "cannot be read"),
-        ({"nbf": int(time()) + 90}, "not valid yet"),
+        ({"nbf": 2**33}, "not valid yet"),
         ({"nbf": [1]}, "cannot be read"),
-        ({"iat": int(time()) + 90}, "not valid yet"),
+        ({"iat": 2**33}, "not valid yet"),
         ({"iat": None}, "lacks the claim 'iat'"),
         ({"iss": "https://login.acme.example/realms/acme/"}, "another issuer"),
         ({"iss": "https://evil.example"}, "another issuer"),
