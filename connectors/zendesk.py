@@ -61,7 +61,7 @@ class Zendesk(Connector):
     feature: the newer survey responses are not part of a ticket.
 
     Attributes of a ticket: number, priority, type (question, incident, problem, task), channel,
-    problem (its number), has_incidents; of a rating: number, score (good, bad), reason.
+    problem (its number), has_incidents; of a rating: number, rating (good, bad), reason.
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset(

@@ -41,7 +41,7 @@ class Matrix(Connector):
     readable events only. A redacted *edit* no longer says which message it belonged to, so that
     text stays until the message itself is edited again or redacted.
 
-    Attributes: room (its id), message_type, mentions (user ids).
+    Attributes: channel, channel_id (of the room), type (msgtype), mentions (user ids).
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({MESSAGE, DECISION})

@@ -59,7 +59,7 @@ class RequestTracker(Connector):
     is compared in the time zone of the account, to the second, and tells nothing of deletion.
     A ticket that is merged is solved; one that leaves the chosen queues is gone.
 
-    Attributes: number, queue, status (RT's own), priority.
+    Attributes: number, queue, state (RT's own status), priority.
     """
 
     kinds: ClassVar[frozenset[str]] = frozenset({_OPENED, _UPDATED, _SOLVED, _ESCALATED})
