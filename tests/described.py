@@ -67,6 +67,9 @@ DESCRIPTIONS: Mapping[str, Sequence[Description]] = {
         Description(
             ["pipedrive/spec/subset.v1.json"],
             "/v1",
+            # In the vendor's reference and clients since 2025, in this description not yet:
+            # https://developers.pipedrive.com/docs/api/v1/Leads#getArchivedLeads
+            beyond=["/v1/leads/archived"],
             # It says: field names and sorting mode, separated by a comma.
             departs=["sort: 'update_time ASC' is not one of .*"],
         ),

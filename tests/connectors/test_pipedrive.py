@@ -88,6 +88,24 @@ async def test_an_archived_deal_is_read_where_it_went() -> None:
         assert archived.attributes["archived"] is True
 
 
+async def test_an_archived_lead_is_read_where_it_went_and_again_where_it_came_back() -> None:
+    twin = Twin(page=2)
+    for number in range(1, 6):
+        twin.emit({"object": "lead", "number": number, "is_archived": True, "at": NINE})
+    twin.emit({"object": "lead", "number": 6, "at": NINE})
+    async with polling(twin) as source:
+        await source.poll()
+        assert len(source.current) == 6
+        assert sum("archived" in one.attributes for one in source.current.values()) == 5
+        twin.emit({"object": "lead", "number": 6, "is_archived": True, "at": TEN})
+        await source.poll()
+        key = next(name for name in source.current if name.endswith("6"))
+        assert source.current[key].attributes["archived"] is True
+        twin.emit({"object": "lead", "number": 6, "is_archived": False, "at": ELEVEN})
+        await source.poll()
+        assert "archived" not in source.current[key].attributes
+
+
 async def test_a_deleted_deal_is_withdrawn_and_repeats_no_text() -> None:
     twin = Twin()
     twin.emit({"number": 1, "title": "My salary", "at": NINE})
@@ -144,7 +162,7 @@ async def test_a_quiet_poll_asks_for_no_names() -> None:
     twin = Twin()
     async with polling(twin) as source:
         await source.poll()
-        assert twin.left == 150_000 - 40
+        assert twin.left == 150_000 - 60
         twin.emit({"number": 1, "at": NINE})
         await source.poll()
         spent = twin.left

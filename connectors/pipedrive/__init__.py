@@ -1,8 +1,7 @@
-"""Pipedrive: deals as they move, archived ones too, and leads as they come in."""
+"""Pipedrive: deals as they move and leads as they come in, archived ones too."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
@@ -11,9 +10,9 @@ from zlib import crc32
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from connectors.pipedrive.names import Names, records_of
 from hub.connector import (
     Accepted,
-    AccountRef,
     Api,
     AuthFailed,
     BasicAuth,
@@ -26,8 +25,8 @@ from hub.connector import (
     Http,
     Json,
     ModifiedSince,
+    NewestFirst,
     Page,
-    PersonRef,
     Pushed,
     RefreshToken,
     SecretStr,
@@ -66,7 +65,7 @@ class Pipedrive(Connector):
     every: ClassVar[timedelta] = timedelta(minutes=2)
     sign_in: ClassVar[str] = "an API token, or OAuth2 by an app and a refresh token"
     scopes: ClassVar[tuple[str, ...]] = ("deals:read", "leads:read", "contacts:read", "users:read")
-    limits: ClassVar[str] = "the account's tokens of a day, of which a quiet poll costs about 40"
+    limits: ClassVar[str] = "the account's tokens of a day, of which a quiet poll costs about 60"
 
     token: SecretStr | None = None
     """An API token; None signs in with OAuth2."""
@@ -117,7 +116,7 @@ class Pipedrive(Connector):
         return [Draft(kind=_LEAD, external_id=name, revision="deleted", title=title, **gone)]
 
     def pull(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
-        names = _Names(api)
+        names = Names(api)
         # https://developers.pipedrive.com/docs/api/v1/Deals: archived ones are a list of their own.
         pulls = {
             "deals": partial(self._deals, api, names, "/api/v2/deals"),
@@ -125,32 +124,38 @@ class Pipedrive(Connector):
         }
         if self.leads:
             pulls["leads"] = partial(self._leads, api, names)
+            pulls["archived leads"] = partial(self._archived_leads, api, names)
         return streams(cursor, pulls)
 
-    def _deals(self, api: Api, names: "_Names", path: str, cursor: Cursor) -> AsyncIterator[Page]:
+    def _deals(self, api: Api, names: Names, path: str, cursor: Cursor) -> AsyncIterator[Page]:
         async def ask(since: datetime | None, place: Json) -> Batch:
             order = {"sort_by": "update_time", "sort_direction": "asc", "limit": _PAGE}
             status = "open,won,lost,deleted"  # without it deleted ones are left out
             body = await api.get(path, updated_since=since, status=status, cursor=place, **order)
-            await names.learn(records := _records(body))
+            await names.learn(records := records_of(body))
             return Batch(records, (body.get("additional_data") or {}).get("next_cursor"))
 
         read = partial(self._deal, names)
         return ModifiedSince().pages(cursor, ask, _changed, read=read, since=self.since)
 
-    def _leads(self, api: Api, names: "_Names", cursor: Cursor) -> AsyncIterator[Page]:
+    def _leads(self, api: Api, names: Names, cursor: Cursor) -> AsyncIterator[Page]:
         async def ask(since: datetime | None, place: Json) -> Batch:
-            order = {"sort": "update_time ASC", "limit": _PAGE}
-            body = await api.get("/v1/leads", updated_since=since, start=place or 0, **order)
-            await names.learn(records := _records(body))
-            paging = (body.get("additional_data") or {}).get("pagination") or {}
-            more = paging.get("more_items_in_collection")
-            return Batch(records, paging.get("next_start") if more else None)
+            order = {"sort": "update_time ASC", "updated_since": since}
+            return await _listed(api, names, "/v1/leads", place, order)
 
         read, family = partial(self._lead, names), ModifiedSince(moving=True)
         return family.pages(cursor, ask, _changed, read=read, since=self.since)
 
-    def _deal(self, names: "_Names", deal: Mapping[str, Any]) -> Draft:
+    def _archived_leads(self, api: Api, names: Names, cursor: Cursor) -> AsyncIterator[Page]:
+        async def ask(_: datetime | None, __: datetime | None, place: Json) -> Batch:
+            # This list knows no `updated_since`: it is read from its newest change down.
+            order = {"sort": "update_time DESC"}
+            return await _listed(api, names, "/v1/leads/archived", place, order)
+
+        read = partial(self._lead, names)
+        return NewestFirst().pages(cursor, ask, _changed, read=read, since=self.since)
+
+    def _deal(self, names: Names, deal: Mapping[str, Any]) -> Draft:
         added, status = utc(deal["add_time"]), deal["status"]
         about = self._common(deal, "deal", "deal")
         if status == "deleted" or deal.get("is_deleted"):
@@ -184,7 +189,7 @@ class Pipedrive(Connector):
             ),
         )
 
-    def _lead(self, names: "_Names", lead: Mapping[str, Any]) -> Draft:
+    def _lead(self, names: Names, lead: Mapping[str, Any]) -> Draft:
         value = lead.get("value") or {}
         return Draft(
             **self._common(lead, "lead", "leads/inbox"),
@@ -218,62 +223,15 @@ class Pipedrive(Connector):
         }
 
 
-@dataclass(slots=True)
-class _Names:
-    """What ids stand for: asked for when a record names them, kept for one poll."""
-
-    api: Api
-    stages: dict[Any, str] = field(default_factory=dict)
-    pipelines: dict[Any, str] = field(default_factory=dict)
-    users: dict[Any, PersonRef | None] = field(default_factory=dict)
-    organizations: dict[Any, str] = field(default_factory=dict)
-    persons: dict[Any, PersonRef | None] = field(default_factory=dict)
-
-    async def learn(self, records: Sequence[Any]) -> None:
-        """Ask for what these records name and is not known yet."""
-        some = [one for one in records if isinstance(one, Mapping)]
-        if some and not self.users:
-            users = _records(await self.api.get("/v1/users"))
-            self.users = {one["id"]: _person(one) for one in users}
-        if not self.stages and any(one.get("stage_id") for one in some):
-            for path, known in (("stages", self.stages), ("pipelines", self.pipelines)):
-                known |= {one["id"]: one["name"] for one in await self._all(f"/api/v2/{path}")}
-        for one in await self._of(some, self.organizations, "organizations", "org_id"):
-            self.organizations[one["id"]] = one.get("name") or ""
-        for one in await self._of(some, self.persons, "persons", "person_id"):
-            self.persons[one["id"]] = _person(one)
-
-    async def _all(self, path: str) -> list[Any]:
-        found: list[Any] = []
-        seen: list[Any] = [None]
-        while True:
-            body = await self.api.get(path, limit=500, cursor=seen[-1])
-            found += _records(body)
-            place = (body.get("additional_data") or {}).get("next_cursor")
-            if place in seen:  # None: this was the last page
-                return found
-            seen.append(place)
-
-    async def _of(
-        self, records: Sequence[Mapping[str, Any]], known: Mapping[Any, Any], what: str, key: str
-    ) -> list[Any]:
-        keys = {key, key.replace("org_", "organization_")}  # in leads it is written out
-        ids = {one.get(name) for one in records for name in keys} - {None} - known.keys()
-        asked = ",".join(sorted(map(str, ids)))
-        return _records(await self.api.get(f"/api/v2/{what}", ids=asked, limit=100)) if ids else []
-
-    def account(self, organization: Any, person: Any) -> AccountRef | None:
-        """Name the customer; of a private person by the address that they write from."""
-        who = self.persons.get(person)
-        domain = (who.email or "").rpartition("@")[2] if who else None
-        name = self.organizations.get(organization)
-        return AccountRef(name=name[:300], domain=domain or None) if name else None
-
-
-def _records(body: Any) -> list[Any]:
-    if not isinstance(body, Mapping) or not isinstance(body.get("data") or [], list):
-        raise SourceMisbehaved("Pipedrive's answer has no list of records")
-    return body.get("data") or []
+async def _listed(
+    api: Api, names: Names, path: str, place: Json, order: Mapping[str, Any]
+) -> Batch:
+    """Read a page of a list of version 1, which counts by offset."""
+    body = await api.get(path, start=place or 0, limit=_PAGE, **order)
+    await names.learn(records := records_of(body))
+    paging = (body.get("additional_data") or {}).get("pagination") or {}
+    more = paging.get("more_items_in_collection")
+    return Batch(records, paging.get("next_start") if more else None)
 
 
 def _says_no(body: Any) -> SourceError | None:
@@ -285,14 +243,6 @@ def _says_no(body: Any) -> SourceError | None:
 
 def _changed(record: Mapping[str, Any]) -> datetime:
     return utc(record["update_time"])
-
-
-def _person(about: Mapping[str, Any]) -> PersonRef | None:
-    emails = [one for one in about.get("emails") or () if one.get("value")]
-    first = next((one["value"] for one in emails if one.get("primary")), None)
-    email = about.get("email") or first or next((one["value"] for one in emails), None)
-    name = about.get("name") or email
-    return PersonRef(name=name[:300], email=email) if name else None
 
 
 def _known(**facts: Any) -> dict[str, Any]:

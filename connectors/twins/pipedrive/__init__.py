@@ -2,7 +2,7 @@
 
 Written down from the vendor's pages:
 - https://developers.pipedrive.com/docs/api/v1/Deals (getDeals and getArchivedDeals of v2),
-  Leads (getLeads of v1), Persons, Organizations, Stages, Pipelines, Users
+  Leads (getLeads and getArchivedLeads of v1), Persons, Organizations, Stages, Pipelines, Users
 - https://pipedrive.readme.io/docs/core-api-concepts-pagination and core-api-concepts-rate-limiting
 - https://pipedrive.readme.io/docs/guide-for-webhooks-v2
 """
@@ -11,9 +11,9 @@ import base64
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import count
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 from uuid import UUID
 
 from starlette.requests import Request
@@ -21,12 +21,11 @@ from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Call, Check, No, moment
-
-Record: TypeAlias = dict[str, Any]
+from connectors.twins.pipedrive import records as made
+from connectors.twins.pipedrive.records import CUSTOMERS, Record, iso
 
 _STATUSES = frozenset({"open", "won", "lost", "deleted"})
 _STAGES = {1: "Qualified", 2: "Proposal made", 3: "Negotiations started"}
-_CUSTOMERS = ("Acme Robotics", "Borealis Foods", "Cobalt Insurance", "Delta Shipping")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _CONTROL = frozenset({"object", "number", "at"})
 
@@ -41,8 +40,8 @@ class Twin(twins.Twin):
         self.deals: dict[int, Record] = {}
         self.leads: dict[str, Record] = {}
         self.names = {
-            "organizations": {n: {"id": n, "name": name} for n, name in enumerate(_CUSTOMERS, 1)},
-            "persons": {n: _person(n, name) for n, name in enumerate(_CUSTOMERS, 1)},
+            "organizations": {n: {"id": n, "name": name} for n, name in enumerate(CUSTOMERS, 1)},
+            "persons": {n: made.person(n, name) for n, name in enumerate(CUSTOMERS, 1)},
         }
         self.left = 150_000  # tokens of this day
         self._age, self._blank = 0, False
@@ -58,13 +57,17 @@ class Twin(twins.Twin):
             "sort_direction": "asc".__eq__,  # the vendor knows "desc" too
         }
         some: Mapping[str, Check] = {"ids": lambda text: len(text.split(",")) <= 100}
-        start: Mapping[str, Check] = {"start": str.isdigit, "sort": "update_time ASC".__eq__}
-        limit: Mapping[str, Check] = {"limit": _is_limit}
+        start: Mapping[str, Check] = {
+            "start": str.isdigit,
+            "sort": {"update_time ASC", "update_time DESC"}.__contains__,
+            "limit": _is_limit,
+        }
         deals = {**paging, **changed, **deals}
         return (
             Allowed("GET", "/api/v2/deals", self._list_deals, deals),
             Allowed("GET", "/api/v2/deals/archived", self._list_deals, deals),
-            Allowed("GET", "/v1/leads", self._list_leads, {**changed, **start, **limit}),
+            Allowed("GET", "/v1/leads", self._list_leads, {**changed, **start}),
+            Allowed("GET", "/v1/leads/archived", self._list_leads, start),
             Allowed("GET", "/v1/users", self._users),
             Allowed("GET", "/api/v2/stages", self._stages, paging),
             Allowed("GET", "/api/v2/pipelines", self._pipelines, paging),
@@ -101,18 +104,18 @@ class Twin(twins.Twin):
         changes = {name: value for name, value in record.items() if name not in _CONTROL}
         if record.get("object") == "lead":
             key = str(UUID(int=number))
-            lead = self.leads.setdefault(key, _lead(key, number, at))
-            return _into(lead, changes, update_time=f"{_iso(at)[:-1]}.000Z")
-        deal = self.deals.setdefault(number, _deal(number, at))
+            lead = self.leads.setdefault(key, made.lead(key, number, at))
+            return _into(lead, changes, update_time=f"{iso(at)[:-1]}.000Z")
+        deal = self.deals.setdefault(number, made.deal(number, at))
         if changes.get("stage_id", deal["stage_id"]) != deal["stage_id"]:
-            deal["stage_change_time"] = _iso(at)
+            deal["stage_change_time"] = iso(at)
         status = changes.get("status")
         if status in {"won", "lost"}:
-            deal |= {f"{status}_time": _iso(at), "close_time": _iso(at)}
+            deal |= {f"{status}_time": iso(at), "close_time": iso(at)}
         deal["is_deleted"] = status == "deleted"
         if changes.get("is_archived"):
-            deal["archive_time"] = _iso(at)
-        return _into(deal, changes, update_time=_iso(at))
+            deal["archive_time"] = iso(at)
+        return _into(deal, changes, update_time=iso(at))
 
     def create(self, number: int, at: datetime) -> str:
         self.emit({"number": number, "title": f"Deal {number}", "at": at.isoformat()})
@@ -137,7 +140,7 @@ class Twin(twins.Twin):
             "entity_id": str(key),
             "company_id": 12882925,
             "id": str(UUID(int=next(self._deliveries))),
-            "timestamp": f"{_iso(self.now())[:-1]}.000Z",
+            "timestamp": f"{iso(self.now())[:-1]}.000Z",
             "version": "2.0",
             "attempt": 1,
             "permitted_user_ids": [1],
@@ -189,17 +192,18 @@ class Twin(twins.Twin):
         return self._answer(shown, {"next_cursor": following}, 10)
 
     async def _list_leads(self, request: Request) -> Response:
-        asked = request.query_params
+        asked, archived = request.query_params, request.url.path.endswith("/archived")
         start, limit = int(asked.get("start", 0)), min(int(asked.get("limit", 100)), self.page)
         since = _whole(asked.get("updated_since", ""))[:19]
         found = [
             lead
             for lead in self.leads.values()
-            if not lead["is_archived"] and lead["update_time"][:19] >= since
+            if lead["is_archived"] is archived and lead["update_time"][:19] >= since
         ]
         # Without the order that is asked for they come as they were created.
         by = "update_time" if "sort" in asked else "add_time"
-        found.sort(key=lambda lead: (lead[by], lead["id"]))
+        is_down = asked.get("sort", "").endswith("DESC")
+        found.sort(key=lambda lead: (lead[by], lead["id"]), reverse=is_down)
         more = start + limit < len(found)
         paging: Record = {"start": start, "limit": limit, "more_items_in_collection": more}
         if more:
@@ -238,60 +242,6 @@ class Twin(twins.Twin):
         return JSONResponse({"success": False, "error": words, "errorCode": status}, status)
 
 
-def _deal(number: int, at: datetime) -> Record:
-    nothing = ("won_time", "lost_time", "close_time", "stage_change_time", "lost_reason", "channel",
-               "archive_time", "origin_id", "channel_id", "probability")  # fmt: skip
-    return {
-        **dict.fromkeys(nothing),
-        "id": number,
-        "title": f"Deal {number}",
-        "creator_user_id": 1,
-        "owner_id": 1,
-        "value": 1000 + number,
-        "currency": "EUR",
-        "person_id": number % len(_CUSTOMERS) + 1,
-        "org_id": number % len(_CUSTOMERS) + 1,
-        "stage_id": 1,
-        "pipeline_id": 1,
-        "add_time": _iso(at),
-        "update_time": _iso(at),
-        "status": "open",
-        "is_archived": False,
-        "is_deleted": False,
-        "origin": "ManuallyCreated",
-        "label_ids": [],
-        "custom_fields": {},
-    }
-
-
-def _lead(key: str, number: int, at: datetime) -> Record:
-    nothing = ("origin_id", "channel", "channel_id", "expected_close_date", "next_activity_id")
-    time = f"{_iso(at)[:-1]}.000Z"
-    return {
-        **dict.fromkeys(nothing),
-        "id": key,
-        "title": f"Lead {number}",
-        "owner_id": 1,
-        "creator_id": 1,
-        "label_ids": [],
-        "person_id": number % len(_CUSTOMERS) + 1,
-        "organization_id": number % len(_CUSTOMERS) + 1,
-        "source_name": "Web forms",
-        "origin": "WebForm",
-        "is_archived": False,
-        "was_seen": False,
-        "value": {"amount": 999, "currency": "EUR"},
-        "add_time": time,
-        "update_time": time,
-    }
-
-
-def _person(number: int, company: str) -> Record:
-    email = f"robin@{company.lower().replace(' ', '-')}.example"
-    emails = [{"value": "robin@home.example", "primary": False}, {"value": email, "primary": True}]
-    return {"id": number, "name": f"Robin {number}", "emails": emails}
-
-
 def _into(record: Record, changes: Record, **more: Any) -> Record:
     record |= changes | more
     return record
@@ -303,7 +253,3 @@ def _is_limit(text: str) -> bool:
 
 def _whole(text: str) -> str:
     return text.partition(".")[0].rstrip("Z") + "Z" if text else ""
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
