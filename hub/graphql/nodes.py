@@ -9,11 +9,12 @@ from hub.graphql.keys import key_type
 from hub.graphql.named import Account, Person
 from hub.graphql.relay import LARGEST_PAGE, Node
 from hub.graphql.roles import role_type
-from hub.graphql.sources import load_sources
+from hub.graphql.sources import load_sources, shown_records
 from hub.graphql.types import signal_type
 from hub.store.audit import entry
 from hub.store.identities import named
 from hub.store.keys import key_of_id
+from hub.store.quarantine import quarantined_by_ids
 
 
 async def find_nodes(info: Info, ids: list[str]) -> list[Node | None]:
@@ -70,4 +71,6 @@ async def _of_administration(info: Info, ids: list[str]) -> dict[str, Node]:
                 found[id_] = key_type(key)
             elif (act := await entry(connection, id_)) is not None:
                 found[id_] = entry_type(act)
-    return found
+        records = await quarantined_by_ids(connection, [id_ for id_ in ids if id_ not in found])
+        shown = await shown_records(info, connection, list(records.values()))
+    return {**found, **{str(one.id): one for one in shown}}

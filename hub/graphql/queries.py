@@ -54,16 +54,8 @@ from hub.graphql.types import (
     relevance_type,
     signal_type,
 )
+from hub.graphql.viewer import Viewer, viewer_type
 from hub.outline import weighed
-
-
-@strawberry.type(description="Who is asking, and as what.")
-class Viewer:
-    name: str = strawberry.field(description="The name of the API key, or of who signed in.")
-    roles: list[str] = strawberry.field(description="The roles it may ask as.")
-    scopes: list[str] = strawberry.field(description="What it may do: `read`, `publish`, `admin`.")
-    person: str | None = strawberry.field(description="The person it belongs to.")
-    is_admin: bool = strawberry.field(description="Whether it may administer the hub.")
 
 
 @strawberry.type(description="What was decided for a role about a signal, and why.")
@@ -94,16 +86,9 @@ class Query:
         description="What administrators did, newest first; takes the admin scope.",
     )
 
-    @strawberry.field(description="Who am I, and as what may I ask.")
+    @strawberry.field(description="Who am I, as what may I ask, and what may I see.")
     def viewer(self, info: Info) -> Viewer:
-        who = info.context.viewer
-        return Viewer(
-            name=who.name,
-            roles=sorted(who.roles),
-            scopes=sorted(who.scopes),
-            person=who.person,
-            is_admin=who.is_admin,
-        )
+        return viewer_type(info.context)
 
     @strawberry.field(
         description="Find anything again by its id; null where it is not, for you.",

@@ -1,5 +1,6 @@
 """A source and its health, as the API shows it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
@@ -10,19 +11,25 @@ from hub.graphql.context import Info
 from hub.graphql.enums import State
 from hub.graphql.metadata import VOLATILE
 from hub.graphql.relay import PAGE, After, First, Node, window
-from hub.signals import now
-from hub.store.quarantine import quarantined
+from hub.signals import Classification, now
+from hub.store import Connection
+from hub.store.quarantine import Quarantined as Record
+from hub.store.quarantine import private_sources, quarantined
 from hub.store.sources import Standing, standings
 
 
 @strawberry.type(description="A record that could not be read, kept until somebody has looked.")
-class Quarantined:
-    id: strawberry.ID = strawberry.field(description="Its id.")
+class Quarantined(Node):
     external_id: str | None = strawberry.field(description="The source's id, if it had one.")
     reason: str = strawberry.field(description="What was wrong with it.")
     raw: str = strawberry.field(description="The record as it came.")
     at: datetime = strawberry.field(description="When it first came.")
     seen: int = strawberry.field(description="How often it came.")
+    outline: bool = strawberry.field(
+        description="Whether you may know only that it is there: its source brings what is "
+        "restricted, and you have no role that may see that. Then `reason` and `raw` are empty, "
+        "and `externalId` is null."
+    )
 
 
 @strawberry.type(description="One configured connector, and how it is.")
@@ -84,17 +91,35 @@ class Source(Node):
         size = window("quarantine", (str,), first, None, None, None).size
         async with info.context.runtime.store.read() as connection:
             found = await quarantined(connection, self.name, size, after)
-        return [
-            Quarantined(
-                id=strawberry.ID(one.id),
-                external_id=one.external_id,
-                reason=one.reason,
-                raw=one.raw,
-                at=one.at,
-                seen=one.seen,
-            )
-            for one in found
-        ]
+            return await shown_records(info, connection, found)
+
+
+async def shown_records(
+    info: Info, connection: Connection, found: Sequence[Record]
+) -> list[Quarantined]:
+    """Show records to an administrator; what could not be read may be what its source hides."""
+    config, who = info.context.config, info.context.viewer
+    named = {
+        name for role in who.roles if role in config.roles for name in config.rules[role].restricted
+    }
+    hidden = {one.source for one in found if not named & {"*", one.source}}
+    private = await private_sources(connection, hidden) | {
+        name
+        for name in hidden & config.sources.keys()
+        if config.sources[name].classification is Classification.RESTRICTED
+    }
+    return [
+        Quarantined(
+            id=strawberry.ID(one.id),
+            external_id=None if one.source in private else one.external_id,
+            reason="" if one.source in private else one.reason,
+            raw="" if one.source in private else one.raw,
+            at=one.at,
+            seen=one.seen,
+            outline=one.source in private,
+        )
+        for one in found
+    ]
 
 
 async def load_sources(info: Info) -> list[Source]:

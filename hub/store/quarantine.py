@@ -1,20 +1,21 @@
 """Records that could not be read, kept with their reason until a person has looked."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.connector import Bad
-from hub.signals import new_id
-from hub.store.tables import QuarantineRow, table
+from hub.signals import Classification, new_id
+from hub.store.columns import among
+from hub.store.tables import QuarantineRow, SignalRow, table
 
 RAW_LIMIT = 64 * 1024  # characters of a bad record that are kept; the rest is said to be cut
 
@@ -22,6 +23,7 @@ RAW_LIMIT = 64 * 1024  # characters of a bad record that are kept; the rest is s
 @dataclass(frozen=True, slots=True)
 class Quarantined:
     id: str
+    source: str
     external_id: str | None
     reason: str
     raw: str
@@ -69,10 +71,31 @@ async def quarantined(
     )
     if before is not None:
         wanted = wanted.where(col(QuarantineRow.id) < before)
-    return [
-        Quarantined(row.id, row.external_id, row.reason, row.raw, row.at, row.seen)
-        for row in await connection.execute(wanted)
-    ]
+    return [_record(row) for row in await connection.execute(wanted)]
+
+
+async def quarantined_by_ids(
+    connection: AsyncConnection, ids: Sequence[str]
+) -> dict[str, Quarantined]:
+    wanted = select(table(QuarantineRow)).where(among(col(QuarantineRow.id), ids))
+    return {row.id: _record(row) for row in await connection.execute(wanted)}
+
+
+async def private_sources(connection: AsyncConnection, sources: Collection[str]) -> set[str]:
+    """Say which of these sources brought what is restricted."""
+    restricted = select(1).where(
+        col(SignalRow.source) == bindparam("source"),
+        col(SignalRow.classification) == int(Classification.RESTRICTED),
+    )
+    return {
+        name
+        for name in sources
+        if await connection.scalar(restricted.limit(1), {"source": name}) is not None
+    }
+
+
+def _record(row: Any) -> Quarantined:
+    return Quarantined(row.id, row.source, row.external_id, row.reason, row.raw, row.at, row.seen)
 
 
 def _text(raw: Any) -> str:

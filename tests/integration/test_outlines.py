@@ -18,13 +18,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.config import Config, read_config
-from hub.connector import AccountRef, Draft, Page, PersonRef
+from hub.connector import AccountRef, Bad, Draft, Page, PersonRef
 from hub.graphql.schema import make_schema
 from hub.ingest import Reading, announce, ingest
 from hub.kinds import matches_kind
 from hub.signals import Classification
 from hub.signing import new_secret
 from hub.snapshot import put_in_force
+from hub.store.keys import add_key, new_key
 from tests.conftest import new_database
 from tests.engines import Postgres
 from tests.integration.test_deliveries import Receiver
@@ -346,7 +347,7 @@ def named(found: Any) -> set[int]:
 
 
 PROBES = f"""{{
-  all: signals(first: 100) {{ totalCount edges {{ node {{ {select_all()} at: occurredAt }} }} }}
+  all: signals(first: 100) {{ totalCount edges {{ node {{ {select_all(1)} at: occurredAt }} }} }}
   said: signals(first: 100, filter: {{text: "{WORD}"}}) {{ totalCount edges {{ node {{ id }} }} }}
   best: signals(first: 100, search: "{WORD}", orderBy: RELEVANCE) {{ edges {{ node {{ id }} }} }}
   labelled: signals(first: 100, filter: {{labels: ["common"]}}) {{ edges {{ node {{ id }} }} }}
@@ -362,7 +363,7 @@ PROBES = f"""{{
 
 
 @settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(sees=tables, outlines=st.none() | tables, closed=audiences)
 async def test_each_role_is_told_what_its_declaration_says(
@@ -404,3 +405,63 @@ async def test_each_role_is_told_what_its_declaration_says(
 
 def _number(at: str) -> int:
     return int((datetime.fromisoformat(at) - T0) / timedelta(minutes=1))
+
+
+async def test_what_could_not_be_read_is_as_secret_as_its_source(planted: Running) -> None:
+    runtime = planted.app.state.runtime
+    bad = Bad(f"{WORD} is no title", {"title": WORD}, WORD)
+    await ingest(runtime.store, Reading("hub"), Page([], {}, [bad]), runtime.snapshot.plan)
+    list_ = '{ source(name: "hub") { quarantine { id reason raw externalId outline } } }'
+    [known] = (await planted.ask(list_, "admin"))["source"]["quarantine"]
+    assert (known["reason"], known["raw"], known["externalId"]) == ("", "", None)
+    assert known["outline"]
+    node = "query Q($id: ID!) { node(id: $id) { ... on Quarantined { id raw outline } } }"
+    assert (await planted.ask(node, "admin", id=known["id"]))["node"]["outline"]
+    assert (await planted.ask(node, "sales", id=known["id"]))["node"] is None
+
+    planted.keys["both"] = new_key()
+    async with runtime.store.write() as connection:
+        await add_key(
+            connection,
+            planted.keys["both"],
+            name="both",
+            roles=["sales"],
+            scopes=["read", "admin"],
+            at=T0,
+        )
+    named = configured({"classification": "public", "restricted": ["hub"]}, None, {})
+    runtime.snapshot = (await put_in_force(runtime.store, named)).snapshot
+    read = (await planted.ask(node, "both", id=known["id"]))["node"]
+    assert not read["outline"]
+    assert WORD in read["raw"]
+    assert WORD in str(await planted.ask(list_, "both"))
+
+
+async def test_a_viewer_is_told_what_they_may_see(planted: Running) -> None:
+    sees: dict[str, Any] = {"classification": "public", "kinds": ["sales.*"], "sources": ["hub"]}
+    outlines = {"classification": "confidential", "departments": ["legal"]}
+    closed = {"people.*": ["support"], "people.hire": ["*"]}
+    runtime = planted.app.state.runtime
+    config = configured(sees, outlines, closed)
+    runtime.snapshot = (await put_in_force(runtime.store, config)).snapshot
+    parts = "classification kinds exceptKinds departments sources restricted"
+    sight = f"{parts} closed {{ pattern besides }}"
+    ask = f"{{ viewer {{ sees {{ role reads {{ {sight} }} outlines {{ {sight} }} }} }} }}"
+    [own] = (await planted.ask(ask))["viewer"]["sees"]
+    shut = [{"pattern": "people.*", "besides": ["people.hire"]}]
+    base = {"exceptKinds": [], "restricted": [], "closed": shut}
+    assert own["role"] == "sales"
+    assert own["reads"] == base | {
+        "classification": "PUBLIC",
+        "kinds": ["sales.*"],
+        "departments": None,
+        "sources": ["hub"],
+    }
+    assert own["outlines"] == base | {
+        "classification": "CONFIDENTIAL",
+        "kinds": ["*"],
+        "departments": ["LEGAL"],
+        "sources": None,
+    }
+    [admin] = (await planted.ask(ask, "admin"))["viewer"]["sees"]
+    assert (admin["role"], admin["reads"]["classification"]) == (None, "CONFIDENTIAL")
