@@ -17,7 +17,7 @@ from hub.store.relevance import read_relevance
 from hub.store.search import rank, searched
 from hub.store.signals import read_signal, select_signals
 from hub.store.tables import ChangeRow, LogHead, RelevanceRow, SearchedRow, SignalRow
-from hub.store.visible import compile_condition
+from hub.store.visible import compile_condition, page_condition
 from hub.words import read_query
 
 Item = TypeVar("Item")
@@ -81,8 +81,9 @@ async def signals_page(
 ) -> Found[Signal]:
     """Read a page of the signals that a condition lets through."""
     sqlite = connection.dialect.name == "sqlite"
-    wanted = select_signals(HEAD).where(compile_condition(visible, sqlite=sqlite))
     names = keys_of(order)
+    by_time = names[0] == "occurred_at"
+    wanted = select_signals(HEAD).where(page_condition(visible, sqlite=sqlite, by_time=by_time))
     keys = [col(getattr(SignalRow, name)) for name in names]
     found = await _page(connection, wanted, keys, window, descending=falls(order))
     return _read(found, attrgetter(*names), read_signal)

@@ -17,7 +17,7 @@ from hub.store.engine import Store
 from hub.store.pages import HEAD, Found, Order, Window, falls, keys_of, keyset
 from hub.store.signals import read_signal, select_signals
 from hub.store.tables import SignalRow
-from hub.store.visible import compile_condition
+from hub.store.visible import page_condition
 
 PLACES: Final = {
     str(column.key): place for place, column in enumerate(select_signals().selected_columns)
@@ -89,7 +89,11 @@ def reading(
         taken = [whole.selected_columns[name] for name in names]
         wanted: Any = whole.with_only_columns(*taken, *([HEAD] if with_head else []))
         keys = [col(getattr(SignalRow, name)) for name in keys_of(order)]
-        wanted = wanted.where(compile_condition(visible, sqlite=store.is_sqlite))
+        wanted = wanted.where(
+            page_condition(
+                visible, sqlite=store.is_sqlite, by_time=keys_of(order)[0] == "occurred_at"
+            )
+        )
         return keyset(wanted, keys, window, descending=falls(order))
 
     shape = (order, window.size, window.backward, window.after is None, window.before is None)

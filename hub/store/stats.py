@@ -14,7 +14,7 @@ from hub.kinds import Family, Severity, kinds_of
 from hub.signals import Account
 from hub.store.columns import among
 from hub.store.tables import AccountRow, SignalRow
-from hub.store.visible import compile_condition
+from hub.store.visible import page_condition
 
 
 class Dimension(StrEnum):
@@ -41,7 +41,7 @@ _LETTERS = {Interval.HOUR: 13, Interval.DAY: 10, Interval.WEEK: 10, Interval.MON
 
 async def count_signals(connection: AsyncConnection, visible: Condition) -> int:
     """Count the signals that a condition lets through: reads as many, so only when asked."""
-    condition = compile_condition(visible, sqlite=connection.dialect.name == "sqlite")
+    condition = page_condition(visible, sqlite=connection.dialect.name == "sqlite", by_time=True)
     wanted = select(func.count()).select_from(SignalRow).where(condition)
     return await connection.scalar(wanted) or 0
 
@@ -57,7 +57,7 @@ async def signal_stats(
     sqlite = connection.dialect.name == "sqlite"
     each = (
         select(*(_column(one, interval, sqlite=sqlite).label(one) for one in dimensions))
-        .where(compile_condition(visible, sqlite=sqlite))
+        .where(page_condition(visible, sqlite=sqlite, by_time=True))
         .subquery()
     )
     counted = select(*each.c, func.count().label("n")).group_by(*each.c).limit(most + 1)

@@ -29,7 +29,7 @@ def table(row: type[SQLModel]) -> Table:
     return SQLModel.metadata.tables[str(row.__tablename__)]
 
 
-def where_set(name: str, column: str) -> Index:
-    """Index a column where it is not NULL."""
+def where_set(name: str, column: str, *more: str) -> Index:
+    """Index a column, and more, where it is not NULL."""
     is_set = sql(f"{column} IS NOT NULL")
-    return Index(name, column, sqlite_where=is_set, postgresql_where=is_set)
+    return Index(name, column, *more, sqlite_where=is_set, postgresql_where=is_set)
