@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 from strawberry.types import Info as StrawberryInfo
@@ -35,10 +36,10 @@ class Context:
     tail: Tail
     identify: Identify
     known: Viewer | None
-    loaders: Loaders = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.runtime.store, lambda: self.visible, self.shown)
+    @cached_property
+    def loaders(self) -> Loaders:
+        return Loaders(self.runtime.store, lambda: self.visible, self.shown)
 
     async def renew(self) -> None:
         """Ask again who this is. Raises Refused when what they came with is good no more."""

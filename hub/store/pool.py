@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,7 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 MOST_CONNECTIONS = 10
+IDLE = 300.0  # seconds after which a connection is not trusted any more: who is between may cut it
 # What SQLAlchemy takes out of a URL for itself.
 _NOT_ASYNCPGS = ("prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback")
 
@@ -27,22 +29,55 @@ _AWAY = (
 
 @dataclass(slots=True)
 class OverPool:
-    """Reads PostgreSQL over connections that nothing else uses."""
+    """Reads PostgreSQL over connections that nothing else uses.
+
+    asyncpg's own pool clears a connection's state in a task of its own each time, which takes as
+    long as a short read; a read leaves no state. So whoever reads takes the connection that was
+    used last, and puts it back.
+    """
 
     url: URL
-    _pool: Any = None
+    _free: list[tuple[Any, float]] = field(default_factory=list)
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS))
+    _is_closed: bool = False
     _now: asyncio.Future[Hashable | None] | None = None
     _next: asyncio.Future[Hashable | None] | None = None
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
-        try:
-            if self._pool is None:
-                await self._open()
-            found: Sequence[Any] = await self._pool.fetch(sql, *values)
-        except _AWAY:
-            return None
-        return found
+        async with self._places:
+            try:
+                connection = self._usable() or await self._opened()
+            except _AWAY:
+                return None
+            try:
+                found: Sequence[Any] = await connection.fetch(sql, *values)
+            except _AWAY:
+                connection.terminate()
+                return None
+            except BaseException:  # cancelled: its answer may still be on the way
+                connection.terminate()
+                raise
+            if self._is_closed:
+                connection.terminate()
+            else:
+                self._free.append((connection, monotonic()))
+            return found
+
+    def _usable(self) -> Any:
+        while self._free:
+            connection, used = self._free.pop()
+            if not connection.is_closed():
+                if monotonic() - used < IDLE:
+                    return connection
+                connection.terminate()
+        return None
+
+    async def _opened(self) -> Any:
+        dialect: Any = PGDialect_asyncpg
+        _, options = dialect().create_connect_args(self.url)
+        for name in _NOT_ASYNCPGS:
+            options.pop(name, None)
+        return await asyncpg.connect(**options)
 
     async def version(self) -> Hashable | None:
         """Ask for the newest snapshot: two that are equal see the same transactions.
@@ -61,22 +96,8 @@ class OverPool:
         found = await self.rows(_SNAPSHOT, ())
         return None if found is None else tuple(found[0])
 
-    async def _open(self) -> None:
-        async with self._opening:
-            if self._pool is None:
-                dialect: Any = PGDialect_asyncpg
-                _, options = dialect().create_connect_args(self.url)
-                for name in _NOT_ASYNCPGS:
-                    options.pop(name, None)
-                self._pool = await asyncpg.create_pool(
-                    min_size=0, max_size=MOST_CONNECTIONS, reset=_as_it_is, **options
-                )
-
     async def close(self) -> None:
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            await pool.close()
-
-
-async def _as_it_is(_: Any) -> None:
-    """Spare the round trip that clears a connection's state: a read sets none."""
+        self._is_closed = True
+        while self._free:
+            connection, _ = self._free.pop()
+            await connection.close(timeout=1)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hub.config import Config
 from hub.deliver import Sender
@@ -58,6 +58,23 @@ class _Later:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await getattr(scope["app"].state, self.name)(scope, receive, send)
+
+
+class _Straight:
+    """Goes straight to /graphql, past what looks for a route and turns exceptions into answers.
+
+    That door has one address, and answers for its own errors.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self.app
+        if scope["type"] == "http" and scope["path"] == GRAPHQL.path and not scope["root_path"]:
+            scope["route"] = GRAPHQL
+            app = GRAPHQL.app
+        await app(scope, receive, send)
 
 
 def make_app(
@@ -122,6 +139,7 @@ def make_app(
             Middleware(Requests),
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
             Middleware(SecurityHeaders),
+            *([] if worker else [Middleware(_Straight)]),
         ],
         routes=PROBES if worker else [*PROBES, *_doors()],
     )
@@ -129,6 +147,7 @@ def make_app(
     return app
 
 
+GRAPHQL = Route("/graphql", _Later("graphql"))
 PROBES = [
     Route("/livez", health.live),
     Route("/readyz", health.ready),
@@ -140,7 +159,7 @@ def _doors() -> list[BaseRoute]:
     return [
         Route("/", _page),
         Mount("/static", GZipMiddleware(_Files(directory=STATIC / "static"))),
-        Route("/graphql", _Later("graphql")),
+        GRAPHQL,
         WebSocketRoute("/graphql", _Later("graphql")),
         Route("/session", _session, methods=["GET", "POST", "DELETE"]),
         Route("/session/provider", _leave),

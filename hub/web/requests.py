@@ -5,7 +5,7 @@ import re
 import uuid
 from time import perf_counter
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -45,7 +45,7 @@ class Requests:
                 status = message["status"]
                 # A stream may go on for hours: what counts is when it began.
                 metrics.request_seconds.labels(_route(scope)).observe(perf_counter() - began)
-                MutableHeaders(scope=message)["X-Request-ID"] = number
+                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             await send(message)
 
         try:
@@ -53,10 +53,10 @@ class Requests:
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
             metrics.requests.labels(_route(scope), method, status).inc()
-            facts = {"method": method, "path": scope["path"], "status": status}
-            logger.debug(
-                "answered", extra={**facts, "ms": round((perf_counter() - began) * 1e3, 1)}
-            )
+            if logger.isEnabledFor(logging.DEBUG):
+                facts = {"method": method, "path": scope["path"], "status": status}
+                ms = round((perf_counter() - began) * 1e3, 1)
+                logger.debug("answered", extra={**facts, "ms": ms})
 
     async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
         _number(scope)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -28,6 +29,8 @@ LARGEST_BODY = 256 * 1024
 BODY_WITHIN = 10.0  # seconds
 HEARTBEAT = 12.0  # seconds between comments that keep a quiet stream open
 
+_ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Cookie, Authorization"))
+
 MakeContext = Callable[[HTTPConnection], Awaitable[Context]]
 
 
@@ -44,8 +47,7 @@ async def answer(
     """Answer one request. A stream ends when `ending` is set, and its client comes again."""
     request = Request(scope, receive)
     response = await _answer(schema, persisted, replies, make_context, ending, request)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Accept, Cookie, Authorization"
+    response.raw_headers += _ALWAYS
     await response(scope, receive, send)
 
 
@@ -200,7 +202,8 @@ async def _read(request: Request) -> Asked:
     return read_body(bytes(body))
 
 
-def acceptable(accept: str) -> list[str]:
+@lru_cache(maxsize=64)
+def acceptable(accept: str) -> Sequence[str]:
     """List the media types we have that a client accepts, the one it prefers first."""
     ours = (JSON, GRAPHQL, SSE)
     best: dict[str, tuple[float, int, int]] = {}
@@ -221,7 +224,7 @@ def acceptable(accept: str) -> list[str]:
                 offer = (quality, -(place + 100 if wild else place), -rank)
                 best[one] = max(best.get(one, offer), offer)
     chosen = [one for one in ours if one in best and best[one][0] > 0]
-    return sorted(chosen, key=lambda one: best[one], reverse=True)
+    return tuple(sorted(chosen, key=lambda one: best[one], reverse=True))
 
 
 def _formatted(error: Exception) -> Any:
