@@ -1,10 +1,12 @@
 """Who comes: an API key or a provider's token in a header, or a session that either opened."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from starlette.requests import HTTPConnection
 
@@ -34,6 +36,7 @@ class Doorkeeper:
     config: Callable[[], Config]
     cookies: Cookies
     _known: dict[str, tuple[float, Viewer | None]] = field(default_factory=dict)
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def __call__(self, connection: HTTPConnection, token: str | None = None) -> Identify:
         key = token or bearer(connection)
@@ -53,9 +56,16 @@ class Doorkeeper:
         return await self._remembered(f"key:{digest(key)}", look, key)
 
     async def _remembered(self, name: str, look: Callable[[str], Any], shown: str) -> Viewer | None:
-        clock = time.monotonic()
-        if (held := self._known.get(name)) and held[0] > clock:
+        if (held := self._known.get(name)) and held[0] > time.monotonic():
             return held[1]
+        turn = self._turns[name] = self._turns.get(name) or asyncio.Lock()
+        async with turn:  # of many who come with the same at once, one looks
+            if (held := self._known.get(name)) and held[0] > time.monotonic():
+                return held[1]
+            return await self._looked(name, look, shown)
+
+    async def _looked(self, name: str, look: Callable[[str], Any], shown: str) -> Viewer | None:
+        clock = time.monotonic()
         viewer: Viewer | None = await look(shown)
         until = clock + FRESH_SECONDS
         if viewer is not None and viewer.until is not None:
