@@ -40,7 +40,7 @@ class Doorkeeper:
 
     def __call__(self, connection: HTTPConnection, token: str | None = None) -> Identify:
         key = token or bearer(connection)
-        cookie = self.cookies.read(connection, SESSION)
+        cookie = self.cookies.read(connection, SESSION) if key is None else None
 
         async def identify() -> Viewer | None:
             if key is not None:
