@@ -4,6 +4,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -90,10 +91,20 @@ class Presented(SchemaExtension):
 
 def counted(type_: str, errors: Iterable[GraphQLError] | None, seconds: float) -> None:
     """Count an operation that ended with these errors, in their public form."""
-    codes = {(one.extensions or {}).get("code") for one in errors or ()}
-    metrics.operations.labels(type_, _outcome(codes)).inc()
+    outcome = _outcome({(one.extensions or {}).get("code") for one in errors}) if errors else "ok"
+    _counter_of(type_, outcome).inc()
     if type_ in {"query", "mutation"}:
-        metrics.operation_seconds.labels(type_).observe(seconds)
+        _seconds_of(type_).observe(seconds)
+
+
+@cache
+def _counter_of(type_: str, outcome: str) -> Any:
+    return metrics.operations.labels(type_, outcome)
+
+
+@cache
+def _seconds_of(type_: str) -> Any:
+    return metrics.operation_seconds.labels(type_)
 
 
 def _outcome(codes: set[str | None]) -> str:

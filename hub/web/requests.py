@@ -2,10 +2,11 @@
 
 import logging
 import re
-import uuid
+from functools import cache
+from secrets import token_hex
 from time import perf_counter
+from typing import Any
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -44,7 +45,7 @@ class Requests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 # A stream may go on for hours: what counts is when it began.
-                metrics.request_seconds.labels(_route(scope)).observe(perf_counter() - began)
+                _seconds_of(_route(scope)).observe(perf_counter() - began)
                 message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
             await send(message)
 
@@ -52,7 +53,7 @@ class Requests:
             await self.app(scope, receive, noted)
         finally:
             method = scope["method"] if scope["method"] in METHODS else "other"
-            metrics.requests.labels(_route(scope), method, status).inc()
+            _counter_of(_route(scope), method, status).inc()
             if logger.isEnabledFor(logging.DEBUG):
                 facts = {"method": method, "path": scope["path"], "status": status}
                 ms = round((perf_counter() - began) * 1e3, 1)
@@ -89,10 +90,24 @@ def _number(scope: Scope) -> str:
 
     It stays with the task, which is the request's: the server logs a failure after us.
     """
-    given = Headers(scope=scope).get("x-request-id", "")
-    number = given if NUMBER.fullmatch(given) else uuid.uuid4().hex
+    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
+    number = given.decode("latin-1") if given else ""
+    if not NUMBER.fullmatch(number):
+        number = token_hex(16)
     note(request=number)
     return number
+
+
+# Looking a metric up by its labels takes longer than counting. There are as many as routes, methods
+# and statuses: none is a client's to make up.
+@cache
+def _counter_of(route: str, method: str, status: int) -> Any:
+    return metrics.requests.labels(route, method, status)
+
+
+@cache
+def _seconds_of(route: str) -> Any:
+    return metrics.request_seconds.labels(route)
 
 
 def _route(scope: Scope) -> str:
