@@ -198,7 +198,7 @@ async def test_a_number_that_is_committed_late_is_not_lost() -> None:
     twin = Twin()
     twin.emit({"Subject": "First"})
     twin.emit({"Subject": "Slow to commit"})
-    late = {int(row["id"]) for row in twin.transactions if row["ObjectId"] == "2"}
+    late = {int(row["id"]) for row in twin.desk.transactions if row["ObjectId"] == "2"}
     twin.uncommitted |= late
     twin.emit({"Subject": "Quick"})
     async with polling(twin) as source:
@@ -214,7 +214,7 @@ async def test_a_hole_is_not_passed_over_while_its_neighbours_settle_between_two
     young = (now() - timedelta(seconds=50)).isoformat()
     for number in range(60):
         twin.emit({"Subject": f"Ticket {number}", "at": young})
-    late = {int(row["id"]) for row in twin.transactions if row["ObjectId"] == "9"}
+    late = {int(row["id"]) for row in twin.desk.transactions if row["ObjectId"] == "9"}
     twin.uncommitted |= late
     async with polling(twin) as source:
         async with source.opened() as api, aclosing(source.pull(api)) as pages:
@@ -279,11 +279,11 @@ async def test_the_text_is_plain_before_html_and_never_a_file() -> None:
     twin.emit({"Subject": "Html", "html": "<p>I want <b>bold</b>\n &amp; more</p><ul><li>a</ul>"})
     twin.emit({"Subject": "Nothing said"})
     opened = twin.emit({"Subject": "Both", "html": "<p>from html</p>"})
-    row = next(row for row in twin.transactions if row["ObjectId"] == str(opened["id"]))
+    row = next(row for row in twin.desk.transactions if row["ObjectId"] == str(opened["id"]))
     number = int(row["id"]) + 1  # after the group that came with it
-    twin._write(number, "a log file", "text/plain", "app.log")
-    twin._write(number, "from plain", "text/plain")
-    twin._write(number, "x" * 60_000, "text/plain")
+    twin.desk.write(number, "a log file", "text/plain", "app.log")
+    twin.desk.write(number, "from plain", "text/plain")
+    twin.desk.write(number, "x" * 60_000, "text/plain")
     async with polling(twin) as source:
         await source.poll()
     bodies = [source.current[f"ticket/{one}"].body for one in (1, 2, 3)]
@@ -294,9 +294,9 @@ async def test_more_attachments_than_a_page_holds() -> None:
     twin = Twin()
     for number in range(40):
         twin.emit({"Subject": "Photos", "text": f"See photo {number}", "at": NINE})
-        created = max(int(r["id"]) for r in twin.transactions if r["Type"] == "Create")
+        created = max(int(r["id"]) for r in twin.desk.transactions if r["Type"] == "Create")
         for file in range(3):
-            twin._write(created, "x", "text/plain", f"{file}.txt")
+            twin.desk.write(created, "x", "text/plain", f"{file}.txt")
     async with polling(twin) as source:
         await source.poll()
     assert {one.body for one in source.current.values()} == {f"See photo {n}" for n in range(40)}
@@ -306,7 +306,7 @@ async def test_a_ticket_that_cannot_be_read_is_set_aside_and_its_page_goes_on() 
     twin = Twin()
     twin.emit({"Subject": "Odd"})
     twin.emit({"Subject": "Even"})
-    twin.tickets[1]["Priority"] = "urgent"
+    twin.desk.tickets[1]["Priority"] = "urgent"
     async with polling(twin) as source:
         await source.poll()
     assert [one.title for one in source.drafts] == ["Even"]
