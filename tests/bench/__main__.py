@@ -17,6 +17,7 @@ from tests.bench.databases import BUILD, Databases, databases
 from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
 from tests.bench.measured import Result, calibration, table
+from tests.bench.plans import bench_plans
 from tests.bench.polling import bench_busy, bench_sources
 from tests.bench.pushing import bench_push
 from tests.bench.query import bench_query
@@ -78,6 +79,8 @@ BENCHES: dict[str, Bench] = {
     "scale_postgres": lambda places, effort: bench_scale(
         "postgres", places, 20 * effort.runs, effort.full
     ),
+    "plans_sqlite": lambda places, effort: bench_plans("sqlite", places, effort.full),
+    "plans_postgres": lambda places, effort: bench_plans("postgres", places, effort.full),
 }
 
 
