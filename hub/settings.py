@@ -50,6 +50,20 @@ class Settings(BaseSettings):
     max_depth: Annotated[int, Field(ge=5)] = 16
     max_aliases: Annotated[int, Field(ge=1)] = 30
     max_cost: Annotated[int, Field(ge=100)] = 10_000
+    max_page: Annotated[int, Field(ge=20, le=1000)] = 100
+    max_body: Annotated[int, Field(ge=4)] = 256
+    """KiB."""
+    max_body_seconds: Annotated[float, Field(gt=0)] = 10
+    max_nesting: Annotated[int, Field(ge=5, le=100)] = 20
+    max_seconds: Annotated[float, Field(gt=0)] = 10
+    """Of a query or a mutation; then it is cancelled."""
+    max_requests: Annotated[int, Field(ge=1)] = 600
+    """Of one key, a minute; each process counts for itself."""
+    max_concurrent: Annotated[int, Field(ge=1)] = 32
+    max_streams: Annotated[int, Field(ge=1)] = 20
+    """Sockets and event streams of one key."""
+    max_subscriptions: Annotated[int, Field(ge=1)] = 100
+    """Operations of one socket."""
     introspection: Literal["admins", "everyone"] = "admins"
     """Whose keys may ask for the schema, and are told which field they may have meant."""
     documents: Literal["any", "log", "registered"] = "any"

@@ -16,7 +16,8 @@ from graphql import (
 from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused
-from hub.graphql.limits import Limits, judge, over
+from hub.graphql.limits import Limits, over
+from hub.graphql.measure import judge
 from hub.store.documents import digest as digest_of
 
 MOST_DOCUMENTS = 1024

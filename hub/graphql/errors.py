@@ -8,7 +8,7 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
 from strawberry.extensions import SchemaExtension
 
 from hub import metrics
@@ -50,6 +50,24 @@ def _as(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQ
         path=error.path,
         extensions={**extensions, "code": str(extensions["code"])},
     )
+
+
+_OURS = frozenset({Code.INTERNAL, Code.UNAVAILABLE})
+
+
+def presented(result: ExecutionResult) -> ExecutionResult:
+    """Give the errors of a result their public form.
+
+    Where the request was refused and nothing is left to answer, it is one that was not executed,
+    whichever resolver it was that said so: there is no `data`, and no `path` into it.
+    """
+    errors = [present(error) for error in result.errors or ()]
+    if result.data is None and not any(
+        (one.extensions or {}).get("code") in _OURS for one in errors
+    ):
+        for one in errors:
+            one.path = None
+    return ExecutionResult(result.data, errors)
 
 
 def unhinted(error: GraphQLError) -> GraphQLError:

@@ -8,6 +8,7 @@ from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import Order
 from hub.graphql.listing import AT_AND_ID, Listing
+from hub.graphql.metadata import COUNTS_ALL
 from hub.graphql.relay import Day, PageInfo, Part, log_cursor, page_info, window, write_cursor
 from hub.graphql.stored import StoredSignal
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
@@ -51,7 +52,8 @@ class SignalConnection:
     about: strawberry.Private[tuple[NameRow, str] | None] = None
 
     @strawberry.field(
-        description="How many there are on all pages, that you may see; counted when selected."
+        description="How many there are on all pages, that you may see; counted when selected.",
+        directives=[COUNTS_ALL],
     )
     async def total_count(self, info: Info) -> int:
         if self.about is not None:
@@ -81,7 +83,8 @@ class FeedConnection:
     least: strawberry.Private[float]
 
     @strawberry.field(
-        description="How many there are on all pages, that you may see; counted when selected."
+        description="How many there are on all pages, that you may see; counted when selected.",
+        directives=[COUNTS_ALL],
     )
     async def total_count(self, info: Info) -> int:
         visible = feed_visible(info, self.role)

@@ -5,6 +5,7 @@ from typing import Annotated
 import strawberry
 
 from hub.graphql.context import Info
+from hub.graphql.metadata import COUNTS_ALL
 from hub.graphql.named import Account, Person
 from hub.graphql.relay import PageInfo, Part, page_info, window, write_cursor
 from hub.store.names import Names, count_names, names_page
@@ -32,7 +33,8 @@ class AccountConnection:
     names: strawberry.Private[Names]
 
     @strawberry.field(
-        description="How many there are on all pages, that you may see; counted when selected."
+        description="How many there are on all pages, that you may see; counted when selected.",
+        directives=[COUNTS_ALL],
     )
     async def total_count(self, info: Info) -> int:
         return await _count(info, self.names)
@@ -51,7 +53,8 @@ class PersonConnection:
     names: strawberry.Private[Names]
 
     @strawberry.field(
-        description="How many there are on all pages, that you may see; counted when selected."
+        description="How many there are on all pages, that you may see; counted when selected.",
+        directives=[COUNTS_ALL],
     )
     async def total_count(self, info: Info) -> int:
         return await _count(info, self.names)

@@ -19,7 +19,7 @@ from hub.graphql.filters import FilterBy
 from hub.graphql.keys import ApiKey, list_keys
 from hub.graphql.listing import list_signals
 from hub.graphql.log import read_changes
-from hub.graphql.metadata import KEPT, LISTED
+from hub.graphql.metadata import KEPT, LISTED, SORTS_ALL
 from hub.graphql.named import Account, Person
 from hub.graphql.names import (
     AccountConnection,
@@ -98,7 +98,7 @@ class Query:
         return (await find_nodes(info, [str(id)]))[0]
 
     @strawberry.field(
-        description="Find many by id, in the order asked; 100 at most.", metadata={KEPT: True}
+        description="Find many by id, in the order asked; as many as a page.", metadata={KEPT: True}
     )
     async def nodes(self, info: Info, ids: IdsOf) -> list[Node | None]:
         return await find_nodes(info, [str(id_) for id_ in ids])
@@ -130,7 +130,8 @@ class Query:
 
     @strawberry.field(
         description="How many of the signals you may see are of which sort; sorts without any are "
-        "left out. More than 1,000 are refused, never cut short."
+        "left out. More than 1,000 are refused, never cut short.",
+        directives=[SORTS_ALL],
     )
     async def signal_stats(
         self,

@@ -13,14 +13,22 @@ from hub.signals import iso
 from hub.store.pages import Found, Key, Window
 
 PAGE = 20
-LARGEST_PAGE = 100
+LARGEST_PAGE = 1000  # whatever HUB_MAX_PAGE says, by which `hub.graphql.measure` has judged before
 
 # The arguments that many fields share, each described once.
 First = Annotated[
-    int | None, strawberry.argument(description="So many from the front; 100 at most.")
+    int | None,
+    strawberry.argument(
+        description="So many from the front: 20 unless said, at most 100 or what HUB_MAX_PAGE says."
+    ),
 ]
 After = Annotated[str | None, strawberry.argument(description="Only what follows this cursor.")]
-Last = Annotated[int | None, strawberry.argument(description="So many from the back; 100 at most.")]
+Last = Annotated[
+    int | None,
+    strawberry.argument(
+        description="So many from the back: at most 100, or what HUB_MAX_PAGE says."
+    ),
+]
 Before = Annotated[str | None, strawberry.argument(description="Only what precedes this cursor.")]
 RoleName = Annotated[str, strawberry.argument(description="One of your roles, by name.")]
 MinScore = Annotated[
@@ -28,7 +36,9 @@ MinScore = Annotated[
     strawberry.argument(description="From this score on; by default the role's own threshold."),
 ]
 IdOf = Annotated[strawberry.ID, strawberry.argument(description="The id.")]
-IdsOf = Annotated[list[strawberry.ID], strawberry.argument(description="The ids; 100 at most.")]
+IdsOf = Annotated[
+    list[strawberry.ID], strawberry.argument(description="The ids: as many as a page.")
+]
 SignalId = Annotated[strawberry.ID, strawberry.argument(description="The signal's id.")]
 SourceName = Annotated[str, strawberry.argument(description="The source's name in hub.toml.")]
 

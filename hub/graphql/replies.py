@@ -10,22 +10,29 @@ from time import perf_counter
 from typing import Any
 
 import orjson
+from graphql import ExecutionResult, GraphQLError
 
+from hub.errors import Refused
 from hub.graphql.answers import Answers
 from hub.graphql.context import Context
 from hub.graphql.documents import Document
-from hub.graphql.errors import counted
+from hub.graphql.errors import counted, present
+from hub.graphql.limits import within
 from hub.graphql.plans import Plans
 from hub.graphql.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`executed`: the body has data, if only of a part; `whole`: and no errors."""
+    """`executed`: the body has data, if only of a part; `whole`: and no errors.
+
+    `late`: it took too long, and was given up.
+    """
 
     body: bytes
     executed: bool = True
     whole: bool = True
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -59,7 +66,13 @@ class Replies:
         if version is not None and (body := answers.get(question, version, config)) is not None:
             counted("query", (), perf_counter() - began)
             return Reply(body)
-        planned = await self.plans.answer(question, document, variables, context)
+        try:
+            async with within(self.schema.documents.limits.seconds):
+                planned = await self.plans.answer(question, document, variables, context)
+        except Refused as late:
+            failed = present(GraphQLError(str(late), original_error=late))
+            counted("query", (failed,), perf_counter() - began)
+            return _written(ExecutionResult(None, [failed]))
         if planned is not None:
             counted("query", (), perf_counter() - began)
             reply = Reply(planned)
@@ -77,10 +90,15 @@ class Replies:
         operation: str | None,
     ) -> Reply:
         result = await self.schema.run(document, context, variables, operation)
-        body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = [error.formatted for error in result.errors]
-        executed = result.data is not None or any(e.path for e in result.errors or ())
-        if executed:
-            body["data"] = result.data
-        return Reply(orjson.dumps(body), executed, executed and not result.errors)
+        return _written(result)
+
+
+def _written(result: ExecutionResult) -> Reply:
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    executed = result.data is not None or any(e.path for e in result.errors or ())
+    if executed:
+        body["data"] = result.data
+    late = any((e.extensions or {}).get("of") == "seconds" for e in result.errors or ())
+    return Reply(orjson.dumps(body), executed, executed and not result.errors, late)

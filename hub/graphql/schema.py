@@ -18,10 +18,11 @@ import hub.graphql.enums  # noqa: F401 - makes GraphQL types of the enumerations
 from hub.errors import Code, Refused
 from hub.graphql.context import Context
 from hub.graphql.documents import Document, Documents
-from hub.graphql.errors import Presented, counted, present, unhinted
+from hub.graphql.errors import Presented, counted, presented, unhinted
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.federation import ANY, VERSION, SubgraphQuery
-from hub.graphql.limits import afford, limits_of
+from hub.graphql.limits import limits_of, within
+from hub.graphql.measure import afford
 from hub.graphql.mutations import Mutation
 from hub.graphql.named import Account, Person
 from hub.graphql.roles import Role
@@ -62,11 +63,17 @@ class Schema(strawberry.federation.Schema):
         extension, and reads the document anew.
         """
         began = perf_counter()
-        result = await self._executed(document, context, variables, operation_name)
-        if result.errors:
-            result = ExecutionResult(result.data, [present(error) for error in result.errors])
         # No GraphQL, or nothing in it to execute: "unread".
         kind = "unread" if document.node is None else document.operation(operation_name).value
+        try:
+            async with within(self.documents.limits.seconds):
+                result = await self._executed(document, context, variables, operation_name)
+        except Refused as late:
+            if kind == "mutation":
+                late.suggestion = "It may have been done all the same: look before you ask again"
+            result = ExecutionResult(None, [GraphQLError(str(late), original_error=late)])
+        if result.errors:
+            result = presented(result)
         counted(kind, result.errors, perf_counter() - began)
         return result
 
@@ -79,8 +86,12 @@ class Schema(strawberry.federation.Schema):
     ) -> AsyncGenerator[Any]:
         """Execute any operation; yield its results, with their errors in their public form."""
         document = self.documents.read(text)
-        if document.node is None:  # Strawberry would parse it once more, and without a limit
-            yield await self.run(document, context)
+        # What is no GraphQL Strawberry would parse once more, and without a limit.
+        if (
+            document.node is None
+            or document.operation(operation_name) is not OperationType.SUBSCRIPTION
+        ):
+            yield await self.run(document, context, variables, operation_name)
             return
         results = await self.stream(
             text,
@@ -140,8 +151,8 @@ class Schema(strawberry.federation.Schema):
             return [GraphQLError(str(refused), original_error=refused)]
         try:
             if document.sizes and document.node is not None:
-                most = self.documents.limits.cost
-                afford(self._schema, document.node, operation_name, variables, most)
+                limits = self.documents.limits
+                afford(self._schema, document.node, operation_name, variables, limits)
         except Refused as refused:
             return [GraphQLError(str(refused), original_error=refused)]
         return []

@@ -204,7 +204,9 @@ def _engine(url: URL, *, writes: bool) -> AsyncEngine:
         # One writer: a second would only wait inside SQLite, where it cannot be fair.
         options |= {"poolclass": AsyncAdaptedQueuePool, "pool_timeout": 300}
         options |= {"pool_size": 1 if writes else 4, "max_overflow": 0}
-        options["async_creator"] = partial(connect, url.database or ":memory:")
+        options["async_creator"] = partial(
+            connect, url.database or ":memory:", only_reads=not writes
+        )
         engine = create_async_engine(url, **options)
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         if writes:

@@ -19,12 +19,20 @@ from weakref import WeakSet
 import aiosqlite
 from aiosqlite.context import contextmanager as awaited_or_entered
 
+# An interrupt ends what the thread is at; what it has not begun by then meets the next one.
+INTERRUPTED_EVERY = 0.05  # seconds
+
 # The tasks whose cancellation waits for the end of their transaction.
 _waiting: WeakSet[asyncio.Task[Any]] = WeakSet()
 
 
 class Whole(aiosqlite.Connection):
-    """Holds a cancellation back while an operation is under way; `cancelling` delivers it."""
+    """Holds a cancellation back while an operation is under way; `cancelling` delivers it.
+
+    `only_reads`: what it reads is then of use to nobody, and is interrupted.
+    """
+
+    only_reads = False
 
     @awaited_or_entered
     async def cursor(self) -> aiosqlite.Cursor:
@@ -32,11 +40,15 @@ class Whole(aiosqlite.Connection):
 
     async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         operation = super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
-        return await _to_its_end(operation)
+        return await _to_its_end(operation, self._interrupt if self.only_reads else None)
 
     async def _connect(self) -> aiosqlite.Connection:
         opened: aiosqlite.Connection = await _to_its_end(super()._connect())
         return opened
+
+    def _interrupt(self) -> None:
+        if self._connection is not None:
+            self._connection.interrupt()
 
 
 class Cursor(aiosqlite.Cursor):
@@ -71,16 +83,22 @@ class Cursor(aiosqlite.Cursor):
         """Do nothing: it was closed when its rows were read."""
 
 
-async def _to_its_end(operation: Coroutine[Any, Any, Any]) -> Any:
+async def _to_its_end(
+    operation: Coroutine[Any, Any, Any], interrupt: Callable[[], None] | None = None
+) -> Any:
     # In a task of its own, which nobody cancels: it ends when the thread has answered.
     work = asyncio.ensure_future(operation)  # noqa: TID251 - waited for right here
+    again: float | None = None
     while not work.done():
         try:
-            await asyncio.wait({work})
+            await asyncio.wait({work}, timeout=again)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             assert task is not None
             _waiting.add(task)
+            again = INTERRUPTED_EVERY if interrupt is not None else None
+        if again is not None and interrupt is not None and not work.done():
+            interrupt()
     return work.result()
 
 
@@ -96,8 +114,9 @@ def cancelling() -> Generator[None]:
             raise asyncio.CancelledError
 
 
-def connect(database: str) -> Whole:
+def connect(database: str, *, only_reads: bool = False) -> Whole:
     """Open a file as `aiosqlite.connect` does; the result is awaited once."""
     connection = Whole(lambda: sqlite3.connect(database), iter_chunk_size=64)
+    connection.only_reads = only_reads
     connection._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does for connections it makes
     return connection

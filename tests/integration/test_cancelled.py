@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator
+from time import monotonic
 
 import pytest
 from sqlalchemy import text
@@ -70,4 +71,24 @@ async def test_an_error_within_stays_the_error(store: Store) -> None:
     with pytest.raises(LookupError):
         await fail()
     async with store.read() as connection:
+        assert await log.head(connection) == 0
+
+
+FOREVER = {
+    True: "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
+    False: "SELECT pg_sleep(60)",
+}
+
+
+async def test_a_long_read_ends_with_whoever_asked(store: Store) -> None:
+    async def linger() -> None:
+        async with asyncio.timeout(0.2), store.read() as connection:
+            await connection.execute(text(FOREVER[store.is_sqlite]))
+
+    began = monotonic()
+    for _ in range(5):  # more than SQLite has connections to read by: each is given back
+        with pytest.raises(TimeoutError):
+            await linger()
+    assert monotonic() - began < 10
+    async with asyncio.timeout(3), store.read() as connection:
         assert await log.head(connection) == 0

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from hub.graphql.admission import Admission
 from hub.graphql.context import Context, Identify
 from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
 from hub.graphql.transports.http import answer
 from hub.graphql.transports.persisted import Persisted
+from hub.graphql.transports.served import Served
 from hub.graphql.transports.websocket import Socket
 from hub.live import Tail
 from hub.runtime import Runtime
@@ -34,31 +36,25 @@ class GraphQL:
     origins: Collection[str] = ()
     own: Mapping[str, str] = field(default_factory=dict)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
-    replies: Replies = field(init=False)
-    persisted: Persisted = field(init=False)
+    served: Served = field(init=False)
 
     def __post_init__(self) -> None:
-        most = self.runtime.settings.response_cache * 1024 * 1024
-        object.__setattr__(self, "replies", Replies(self.schema, most))
-        takes = self.runtime.settings.documents
-        persisted = Persisted(self.runtime.store, self.schema.documents, takes, self.own)
-        object.__setattr__(self, "persisted", persisted)
+        settings, documents = self.runtime.settings, self.schema.documents
+        served = Served(
+            self.schema,
+            Persisted(self.runtime.store, documents, settings.documents, self.own),
+            Replies(self.schema, settings.response_cache * 1024 * 1024),
+            Admission(documents.limits),
+            self.context,
+            self.ending,
+        )
+        object.__setattr__(self, "served", served)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            socket = Socket(self.schema, self.persisted, self.context, self.origins)
-            await socket.serve(scope, receive, send)
+            await Socket(self.served, self.origins).serve(scope, receive, send)
         else:
-            await answer(
-                self.schema,
-                self.persisted,
-                self.replies,
-                self.context,
-                self.ending,
-                scope,
-                receive,
-                send,
-            )
+            await answer(self.served, scope, receive, send)
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

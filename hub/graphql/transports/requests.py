@@ -7,8 +7,7 @@ from typing import Any
 import orjson
 
 from hub.errors import Code, Refused
-
-DEEPEST = 20  # levels of lists and objects in variables
+from hub.graphql.limits import Limits, over
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +21,16 @@ class Asked:
     digest: str | None = None
 
 
-def read_body(body: bytes) -> Asked:
+def read_body(body: bytes, limits: Limits) -> Asked:
     """Read a POSTed JSON body. Raises Refused(INVALID)."""
     try:
         given = orjson.loads(body)
     except (ValueError, RecursionError):
         raise Refused(Code.INVALID, "The body is not JSON", 'Send {"query": "..."}') from None
-    return read_payload(given)
+    return read_payload(given, limits)
 
 
-def read_query_string(parameters: Mapping[str, str]) -> Asked:
+def read_query_string(parameters: Mapping[str, str], limits: Limits) -> Asked:
     """Read a GET's parameters. Raises Refused(INVALID)."""
     given: dict[str, Any] = dict(parameters)
     for name in ("variables", "extensions"):
@@ -40,10 +39,10 @@ def read_query_string(parameters: Mapping[str, str]) -> Asked:
                 given[name] = orjson.loads(given[name])
             except ValueError:
                 raise Refused(Code.INVALID, f"{name} is not JSON") from None
-    return read_payload(given)
+    return read_payload(given, limits)
 
 
-def read_payload(given: Any) -> Asked:
+def read_payload(given: Any, limits: Limits) -> Asked:
     """Check what every transport carries. Raises Refused(INVALID) that names the part."""
     if isinstance(given, list):
         raise Refused(Code.INVALID, "Batches are not taken", "Send one operation per request")
@@ -66,13 +65,8 @@ def read_payload(given: Any) -> Asked:
         )
     if variables is not None and not isinstance(variables, dict):
         raise Refused(Code.INVALID, "variables is not an object")
-    if variables and _is_deeper(variables, DEEPEST):
-        raise Refused(
-            Code.LIMIT_EXCEEDED,
-            f"The variables nest more than {DEEPEST} levels",
-            "Send less nested values",
-            {"limit": DEEPEST, "of": "nesting"},
-        )
+    if variables and _is_deeper(variables, limits.nesting):
+        raise over("nesting", None, limits.nesting)
     if name is not None and not isinstance(name, str):
         raise Refused(Code.INVALID, "operationName is no text")
     return Asked(query, variables, name or None, document_id, digest)

@@ -2,28 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
-from contextlib import aclosing
+from collections.abc import Collection
+from contextlib import ExitStack, aclosing
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 from graphql import GraphQLError
-from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.errors import present
-from hub.graphql.schema import Schema
+from hub.graphql.limits import Limits, over
 from hub.graphql.transports.http import payload
-from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.requests import Asked, read_payload
+from hub.graphql.transports.served import Served
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
-MOST_OPERATIONS = 100
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +39,11 @@ class Closed(Exception):
 class Socket:
     """One connection and its operations."""
 
-    def __init__(
-        self,
-        schema: Schema,
-        persisted: Persisted,
-        make_context: Callable[[HTTPConnection, str | None], Awaitable[Context]],
-        origins: Collection[str],
-    ) -> None:
-        self._schema = schema
-        self._persisted = persisted
-        self._make_context = make_context
+    def __init__(self, served: Served, origins: Collection[str]) -> None:
+        self._served = served
+        self._schema = served.schema
         self._origins = origins
+        self._held = ExitStack()  # the place of this socket among those of its key
         self._context: Context | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
 
@@ -64,6 +57,10 @@ class Socket:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
+        with self._held:
+            await self._serve(socket)
+
+    async def _serve(self, socket: WebSocket) -> None:
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -81,7 +78,7 @@ class Socket:
         try:
             async with asyncio.timeout(INIT_WITHIN) as deadline:
                 while True:
-                    message = _message(await _text(socket))
+                    message = _message(await _text(socket), self._served.limits)
                     if message["type"] == "connection_init":
                         deadline.reschedule(None)
                     await self._handle(socket, tasks, message)
@@ -110,13 +107,18 @@ class Socket:
         if self._context is not None:
             raise Closed(4429, "Too many initialisation requests")
         try:
-            self._context = await self._make_context(socket, _token(given))
+            self._context = await self._served.context(socket, _token(given))
         except StoreUnavailable:
             raise Closed(1013, "The database cannot be used right now: try again") from None
         except Refused as refused:
             raise _forbidden(refused) from None
         if self._context.known is None:
             raise Closed(4403, "Forbidden: sign in with an API key")
+        try:
+            place = self._served.admission.streaming(self._context.known)
+            self._held.enter_context(place)
+        except Refused as refused:
+            raise Closed(1013, str(refused)[:120]) from None  # which clients try again after
         await _send(socket, {"type": "connection_ack"})
         tasks.create_task(_stay(self._context))
 
@@ -127,13 +129,8 @@ class Socket:
             raise Closed(4401, "Unauthorized")
         if id_ in self._operations:
             raise Closed(4409, f"Subscriber for {id_} already exists")
-        if len(self._operations) >= MOST_OPERATIONS:
-            asked = Refused(
-                Code.INVALID,
-                f"A socket carries at most {MOST_OPERATIONS} operations",
-                "Complete one, or open another socket",
-                {"limit": MOST_OPERATIONS},
-            )
+        if len(self._operations) >= (most := self._served.limits.subscriptions):
+            asked = over("subscriptions", None, most)
         if isinstance(asked, Refused):
             await _send_errors(socket, id_, [_presented(asked)])
             return
@@ -141,10 +138,13 @@ class Socket:
 
     async def _operate(self, socket: WebSocket, id_: str, asked: Asked, context: Context) -> None:
         me = asyncio.current_task()
+        held = ExitStack()
         try:
-            document = await self._persisted.read(asked)
-            if document.node is not None:
-                document.operation(asked.operation_name)
+            self._served.admission.admit(context.viewer)
+            document = await self._served.persisted.read(asked)
+            kind = document.operation(asked.operation_name) if document.node else None
+            if kind is not OperationType.SUBSCRIPTION:
+                held.enter_context(self._served.admission.running(context.viewer))
             results = self._schema.follow(
                 document.text, context, asked.variables, asked.operation_name
             )
@@ -164,6 +164,8 @@ class Socket:
             failed = GraphQLError("", original_error=error)
             self._forget(id_, me)
             await _send_errors(socket, id_, [present(failed).formatted])
+        finally:
+            held.close()
 
     def _forget(self, id_: str, task: asyncio.Task[None] | None) -> None:
         """Free the id before the last message, so that the client may use it again at once."""
@@ -200,7 +202,7 @@ async def _text(socket: WebSocket) -> str:
     return str(text)
 
 
-def _message(text: str) -> dict[str, Any]:
+def _message(text: str, limits: Limits) -> dict[str, Any]:
     """Check a message before anything looks into it. Raises Closed(4400)."""
     try:
         message = orjson.loads(text)
@@ -220,7 +222,7 @@ def _message(text: str) -> dict[str, Any]:
         if not isinstance(given, dict):
             raise Closed(4400, "The payload of subscribe is an object")
         try:
-            message["payload"] = read_payload(given)
+            message["payload"] = read_payload(given, limits)
         except Refused as refused:
             raise Closed(4400, str(refused)[:120]) from None
     return message
