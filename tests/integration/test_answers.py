@@ -93,7 +93,7 @@ async def play(url: str, played: list[Any]) -> None:
                 await write(step[1], store, hubs)
                 continue
             _, which, document = step
-            answers = hubs[which].app.state.graphql.replies.answers
+            answers = hubs[which].app.state.graphql.served.replies.answers
             given_again = await hubs[which].reply(document)
             event("an answer is kept" if answers._kept else "nothing is kept")
             answers.most, most = 0, answers.most
@@ -113,7 +113,7 @@ def test_no_answer_is_older_than_the_last_commit(database_url: str, played: list
 async def test_the_same_question_is_answered_again(database_url: str) -> None:
     async with running(database_url) as hub, open_store(database_url) as store:
         await write("new", store, [hub])
-        answers = hub.app.state.graphql.replies.answers
+        answers = hub.app.state.graphql.served.replies.answers
         first = await hub.reply(DOCUMENTS[0])
 
         async def given_again() -> bool:
@@ -131,7 +131,7 @@ async def test_the_same_question_is_answered_again(database_url: str) -> None:
 
 async def test_what_is_kept_is_bounded(database_url: str) -> None:
     async with running(database_url, response_cache=1) as hub:
-        answers = hub.app.state.graphql.replies.answers
+        answers = hub.app.state.graphql.served.replies.answers
         answers.most = 2000
         for size in range(1, 60):
             await hub.ask(DOCUMENTS[0].replace("100", str(size)))
@@ -142,7 +142,7 @@ async def test_what_is_kept_is_bounded(database_url: str) -> None:
 async def test_a_setting_turns_it_off(database_url: str) -> None:
     async with running(database_url, response_cache=0) as hub:
         await hub.ask(DOCUMENTS[0])
-        assert not hub.app.state.graphql.replies.answers._kept
+        assert not hub.app.state.graphql.served.replies.answers._kept
 
 
 def test_what_may_be_kept() -> None:

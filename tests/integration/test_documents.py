@@ -173,7 +173,7 @@ async def test_a_registered_document_is_used_over_every_transport(database_url: 
 
 async def test_only_registered_documents_are_executed(database_url: str) -> None:
     async with running(database_url, documents="registered") as hub:
-        persisted = hub.app.state.graphql.persisted
+        persisted = hub.app.state.graphql.served.persisted
         unknown = "DOCUMENT_NOT_REGISTERED"
         for payload in ({"query": WHO}, hashed(WHO), {"query": WHO, **hashed(WHO)}):
             for role in ("sales", "admin"):

@@ -254,7 +254,7 @@ async def test_an_act_is_in_the_audit_under_the_providers_name_for_them(database
 async def test_answers_are_shared_by_those_who_see_alike(tmp_path: Path) -> None:
     async with signing_in(f"sqlite:///{tmp_path}/hub.db") as (hub, one):
         query = "{ signals(first: 1) { edges { node { id } } } }"
-        answers = hub.app.state.graphql.replies.answers
+        answers = hub.app.state.graphql.served.replies.answers
         for sub, groups, kept in (
             ("u-1", ["sales"], 1),
             ("u-2", ["sales"], 1),

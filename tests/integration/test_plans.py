@@ -102,10 +102,10 @@ async def compared(hub: Running, text: str, variables: dict[str, Any], viewer: V
 
     context = Context(graphql.runtime, graphql.tail, identify, viewer)
     document = graphql.schema.documents.read(text)
-    question = graphql.replies.answers.question(document, None, variables, context)
+    question = graphql.served.replies.answers.question(document, None, variables, context)
     assert question is not None, document.errors
     for _ in range(2):  # the plan is used again
-        body = await graphql.replies.plans.answer(question, document, variables, context)
+        body = await graphql.served.replies.plans.answer(question, document, variables, context)
         if body is None:
             return "executed"
         graphql.schema.execution_context_class = StrawberryGraphQLCoreExecutionContext
@@ -154,7 +154,7 @@ author { id name } owner { id name } labels attributes thread source { id name }
 
 async def test_plain_pages_are_planned(database_url: str) -> None:
     async with filled(database_url) as hub:
-        plans = hub.app.state.graphql.replies.plans
+        plans = hub.app.state.graphql.served.replies.plans
         whole, after = [], None
         while True:
             page = (await hub.ask(PAGE % PLAIN, after=after))["signals"]
@@ -179,7 +179,7 @@ async def test_what_is_no_field_of_query_is_executed(database_url: str) -> None:
 async def test_a_plan_reads_what_is_selected(database_url: str) -> None:
     async with filled(database_url) as hub:
         await hub.ask("{ signals { edges { node { title } } } }")
-        ((_, plan),) = hub.app.state.graphql.replies.plans._kept.values()
+        ((_, plan),) = hub.app.state.graphql.served.replies.plans._kept.values()
         assert "title" in plan.reading.sql
         assert "signals.body" not in plan.reading.sql
         assert "log_head" not in plan.reading.sql
@@ -189,8 +189,8 @@ async def test_what_fails_is_executed(database_url: str, monkeypatch: Any) -> No
     async with filled(database_url) as hub:
         asked = "{ signals { edges { node { title } } } }"
         answer = await hub.ask(asked)
-        hub.app.state.graphql.replies.answers._kept.clear()
-        ((_, plan),) = hub.app.state.graphql.replies.plans._kept.values()
+        hub.app.state.graphql.served.replies.answers._kept.clear()
+        ((_, plan),) = hub.app.state.graphql.served.replies.plans._kept.values()
 
         async def away(*_: object) -> None:
             raise StoreUnavailable("gone", "wait")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from hub.errors import Code, Refused
+from hub.graphql.limits import Limits
 from hub.graphql.transports.requests import Asked, read_payload, read_query_string
 
 HASH = "0" * 64
@@ -25,13 +26,13 @@ PERSISTED = {"persistedQuery": {"version": 1, "sha256Hash": HASH}}
     ],
 )
 def test_a_document_is_sent_or_named(given: Any, asked: Asked) -> None:
-    assert read_payload(given) == asked
+    assert read_payload(given, Limits()) == asked
 
 
 def test_a_query_string_names_it_too() -> None:
     text = '{"persistedQuery": {"version": 1, "sha256Hash": "' + HASH + '"}}'
-    assert read_query_string({"extensions": text}) == Asked("", digest=HASH)
-    assert read_query_string({"documentId": "a"}) == Asked("", document_id="a")
+    assert read_query_string({"extensions": text}, Limits()) == Asked("", digest=HASH)
+    assert read_query_string({"documentId": "a"}, Limits()) == Asked("", document_id="a")
 
 
 @pytest.mark.parametrize(
@@ -52,5 +53,5 @@ def test_a_query_string_names_it_too() -> None:
 )
 def test_what_is_no_request(given: Any) -> None:
     with pytest.raises(Refused) as refused:
-        read_payload(given)
+        read_payload(given, Limits())
     assert refused.value.code is Code.INVALID
