@@ -1,13 +1,14 @@
 """Turns the condition tree of `hub.access` into SQL over the signals table."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import ColumnElement, UnaryExpression, and_, false, func, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.operators import custom_op
 from sqlmodel import col
 
@@ -30,6 +31,8 @@ from hub.store.columns import TEXT
 from hub.store.search import says
 from hub.store.tables import SignalRow
 from hub.words import read_query
+
+MOST_TERMS: Final = 64  # in one row of ANDs or ORs
 
 _COLUMNS = {
     "kind": col(SignalRow.kind),
@@ -120,9 +123,9 @@ class _Writer:
             case Not(of):
                 return not_(self.write(of))
             case AllOf(of):
-                return and_(true(), *map(self.write, of))
+                return _shallow(and_, and_(true(), *map(self.write, of)))
             case AnyOf(of):
-                return or_(false(), *map(self.write, of))
+                return _shallow(or_, or_(false(), *map(self.write, of)))
 
     @property
     def occurred_at(self) -> ColumnElement[Any]:
@@ -135,6 +138,20 @@ class _Writer:
             plain: ColumnElement[Any] = column
             return plain
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+
+
+def _shallow(
+    join: Callable[..., ColumnElement[bool]], joined: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    """Part a long row of terms: to SQLite each is one level more, of 1,000 that it takes.
+
+    SQLAlchemy takes rows within rows apart; what is compared with true stays together.
+    """
+    terms = list(joined.clauses) if isinstance(joined, BooleanClauseList) else []
+    if len(terms) <= MOST_TERMS:
+        return joined
+    parts = (terms[start : start + MOST_TERMS] for start in range(0, len(terms), MOST_TERMS))
+    return join(*(join(*part).is_(true()) for part in parts))
 
 
 def _kinds(kind: Any, patterns: frozenset[str]) -> ColumnElement[bool]:
