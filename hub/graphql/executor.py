@@ -22,6 +22,7 @@ from graphql.execution.collect_fields import FieldDetailsList
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
+from hub.graphql.documents import MOST_LETTERS
 from hub.graphql.projection import Projection, compile_projection
 
 MOST_OPERATIONS = 1024
@@ -45,9 +46,15 @@ class Compiled:
 
 @dataclass(slots=True)
 class Projections:
-    """What was compiled of the operations that were executed last."""
+    """What was compiled of the operations that were executed last.
 
+    They are held as trees, which `hub.graphql.documents` may hold no more: so their letters are
+    limited as they are there.
+    """
+
+    most_letters: int = MOST_LETTERS
     _kept: OrderedDict[tuple[int, ...], Compiled] = field(default_factory=OrderedDict)
+    _letters: int = 0
 
     def of(
         self, operation: OperationDefinitionNode, fragments: tuple[FragmentDefinitionNode, ...]
@@ -58,9 +65,16 @@ class Projections:
             return kept
         compiled = Compiled(operation, fragments, _switches(operation, *fragments))
         self._kept[key] = compiled
-        if len(self._kept) > MOST_OPERATIONS:
-            self._kept.popitem(last=False)
+        self._letters += _letters_of(operation)
+        while len(self._kept) > MOST_OPERATIONS or self._letters > self.most_letters:
+            _, gone = self._kept.popitem(last=False)
+            self._letters -= _letters_of(gone.operation)
         return compiled
+
+
+def _letters_of(operation: OperationDefinitionNode) -> int:
+    """Count the whole text that its tree holds."""
+    return len(operation.loc.source.body) if operation.loc is not None else 0
 
 
 class _Switches(Visitor):

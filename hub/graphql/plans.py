@@ -35,7 +35,8 @@ from hub.store import Store
 from hub.store.rows import Reading, Rows, reading
 
 MOST_PLANS: Final = 1024
-LONGEST: Final = 4096  # bytes of variables: who sends more of them is executed
+LONGEST: Final = 4096  # bytes of variables: a plan for more of them is not kept
+LONGEST_TEXT: Final = 16 * 1024  # letters of a document: a longer one is executed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Plans:
         context: Context,
     ) -> bytes | None:
         """Answer without execution; None where that cannot be."""
+        if len(question.text) > LONGEST_TEXT:
+            return None
         config = context.config
         held = self._kept.get(question)
         if held is not None and held[0] is config:

@@ -89,6 +89,8 @@ class Source(Node):
     ) -> list[Quarantined]:
         info.context.admin()
         size = window("quarantine", (str,), first, None, None, None).size
+        if after is not None and "\0" in after:  # which PostgreSQL refuses even to compare with
+            raise Refused(Code.BAD_CURSOR, "That is no id of a record", "Pass the last one's id")
         async with info.context.runtime.store.read() as connection:
             found = await quarantined(connection, self.name, size, after)
             return await shown_records(info, connection, found)

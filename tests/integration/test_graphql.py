@@ -198,6 +198,12 @@ async def test_refusals_say_what_to_do(hub: Running, query: str, code: str, word
     assert "Traceback" not in json.dumps(answer)
 
 
+async def test_a_record_that_cannot_be_is_refused(hub: Running) -> None:
+    query = '{ source(name: "hub") { quarantine(after: "\\u0000") { id } } }'
+    [error] = (await hub.reply(query, "admin"))["errors"]
+    assert error["extensions"]["code"] == "BAD_CURSOR"
+
+
 @pytest.mark.parametrize("role", ["sales", "community", "admin"])
 async def test_changes_are_the_same_in_pages_of_any_size(hub: Running, role: str) -> None:
     query = """query Q($first: Int!, $after: String) { changes(first: $first, after: $after) {

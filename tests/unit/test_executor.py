@@ -10,6 +10,7 @@ import pytest
 import strawberry
 from graphql import (
     GraphQLSchema,
+    OperationDefinitionNode,
     get_named_type,
     is_abstract_type,
     is_leaf_type,
@@ -302,3 +303,14 @@ def test_plain_data_is_projected(selected: str) -> None:
     (compiled,) = SCHEMA.extensions[PROJECTIONS]._kept.values()
     assert all(compiled.projections.values())
     SCHEMA.extensions[PROJECTIONS]._kept.clear()
+
+
+def test_trees_are_let_go_by_the_letters_of_their_texts() -> None:
+    kept = Projections(most_letters=200)
+    compiled = []
+    for number in range(10):
+        (operation,) = parse(f"{{ a{number} }} # {'x' * 50}").definitions
+        assert isinstance(operation, OperationDefinitionNode)
+        compiled.append(kept.of(operation, ()))
+    assert list(kept._kept.values()) == compiled[-3:]
+    assert kept.of(compiled[-1].operation, ()) is compiled[-1]
