@@ -7,6 +7,8 @@ from typing import Annotated
 import strawberry
 
 from hub.access import (
+    AllOf,
+    AnyOf,
     AtLeast,
     AtMost,
     Before,
@@ -29,6 +31,7 @@ from hub.words import read_query
 
 MOST_VALUES = 50  # of one list
 MOST_FILTERS = 50  # of one tree
+MOST_IN_ALL = 500  # values of one tree, as they are compared: each is a part of a statement
 DEEPEST = 8
 
 _described = strawberry.field
@@ -36,7 +39,8 @@ _described = strawberry.field
 
 @strawberry.input(
     description="Narrows a list of signals: every part that is given must hold. Filters nest to a "
-    "depth of 8, 50 of them at most; a list takes 50 values."
+    "depth of 8, 50 of them at most; a list takes 50 values, all lists together 500: of a family "
+    "its kinds count, of a text its words."
 )
 class SignalFilter:
     kinds: list[str] | None = _described(
@@ -107,6 +111,7 @@ class _Reading:
     def __init__(self, told: Callable[[Condition], Condition]) -> None:
         self.told = told
         self.filters = 0
+        self.values = 0
 
     def tree(self, given: SignalFilter, depth: int) -> Condition:
         self.filters += 1
@@ -114,7 +119,12 @@ class _Reading:
             raise _too(f"The filter has more than {MOST_FILTERS} filters in it", MOST_FILTERS)
         if depth > DEEPEST:
             raise _too(f"The filter nests deeper than {DEEPEST} levels", DEEPEST)
-        parts = [*_leaves(given), *map(self.told, _of_words(given))]
+        parts, of_words = list(_leaves(given)), list(_of_words(given))
+        self.values += sum(map(_count, (*parts, *of_words)))
+        if self.values > MOST_IN_ALL:
+            raise _too(f"The filter has more than {MOST_IN_ALL} values in it", MOST_IN_ALL)
+        if of_words:
+            parts.append(self.told(all_of(*of_words)))
         if given.and_ is not None:
             parts.append(all_of(*(self.tree(one, depth + 1) for one in given.and_)))
         if given.or_ is not None:
@@ -163,6 +173,21 @@ def _limits(given: SignalFilter) -> Iterator[Condition]:
         yield Before(_time("occurredBefore", given.occurred_before))
 
 
+def _count(condition: Condition) -> int:
+    """Count what a signal is compared with."""
+    match condition:
+        case In(_, values) | HasLabel(values):
+            return len(values)
+        case Says(query):
+            return len(read_query(query).terms)
+        case Not(of):
+            return _count(of)
+        case AllOf(of) | AnyOf(of):
+            return sum(map(_count, of))
+        case _:
+            return 0
+
+
 def _all_labels(labels: Sequence[str]) -> Condition:
     wanted = frozenset(labels)
     if wanted != _values("allLabels", labels):
@@ -172,8 +197,10 @@ def _all_labels(labels: Sequence[str]) -> Condition:
 
 def _families(families: Sequence[Family]) -> Condition:
     """Name the kinds of families; what the catalogue does not know is generic."""
-    known = In("kind", frozenset(kind for family in families for kind in kinds_of(family)))
-    if Family.GENERIC not in families:
+    _values("families", families)
+    wanted = frozenset(families)
+    known = In("kind", frozenset(kind for family in wanted for kind in kinds_of(family)))
+    if Family.GENERIC not in wanted:
         return known
     every = frozenset(kind for family in Family for kind in kinds_of(family))
     return any_of(known, Not(In("kind", every)))

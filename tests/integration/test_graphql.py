@@ -134,6 +134,7 @@ def deep(levels: int) -> dict[str, Any]:
     return given
 
 
+FIFTY = [f"x.{number}.*" for number in range(50)]
 TOO_MUCH: list[tuple[dict[str, Any], str, int]] = [
     (deep(9), "nests deeper than 8 levels", 8),
     (deep(15), "nests deeper than 8 levels", 8),
@@ -141,6 +142,10 @@ TOO_MUCH: list[tuple[dict[str, Any], str, int]] = [
     ({"or": [{"and": [{}] * 9}] * 6}, "more than 50 filters", 50),
     ({"labels": ["x"] * 51}, "filter.labels has 51 values", 50),
     ({"not": {"allLabels": ["x"] * 51}}, "filter.allLabels has 51 values", 50),
+    ({"families": ["DEAL"] * 51}, "filter.families has 51 values", 50),
+    ({"or": [{"allLabels": FIFTY}] * 10 + [{"sources": ["x"]}]}, "more than 500 values", 500),
+    ({"or": [{"kinds": FIFTY}] * 9, "labels": FIFTY, "text": "one more"}, "than 500 values", 500),
+    ({"or": [{"families": ["GENERIC"]}] * 30}, "more than 500 values", 500),
 ]
 
 
@@ -152,6 +157,13 @@ async def test_a_filter_that_is_too_much_says_the_limit(
     [error] = answer["errors"]
     assert words in error["message"]
     assert error["extensions"] == {"code": "INVALID", "limit": limit}
+
+
+async def test_a_filter_may_have_as_many_values_as_the_limit(hub: Running) -> None:
+    nine = {"or": [{"allLabels": FIFTY}] * 9}
+    most = {"not": nine, "labels": [*FIFTY[:48], "even"], "text": "signal"}
+    found = await hub.ask(PAGE, order="NEWEST", first=100, filter=most)
+    assert len(found["signals"]["edges"]) == 30
 
 
 async def test_a_filter_may_be_as_deep_as_the_limit(hub: Running) -> None:
