@@ -28,6 +28,7 @@ from tests.engines import Postgres
 from tests.prepared import write_migrated
 
 KINDS = ["sales.deal.won", "sales.deal.lost", "sales_x.y", "support.ticket.opened", "x.own"]
+KINDS += ["sales", "sales-x.y", "salesx", "Sales.deal.won"]  # none is below sales
 PATTERNS = [*KINDS, "*", "sales.*", "sales.deal.*", "s%.*", "sales_.*", "none.*"]
 SOURCES = ["crm", "chat", "mail"]
 ACCOUNTS = ["a1", "A2", "é3"]
@@ -53,7 +54,7 @@ def made(number: int) -> Signal:
         source=SOURCES[number // 2 % 3],
         external_id=str(number),
         revision="1",
-        kind=KINDS[number % 5],
+        kind=KINDS[number % 9],
         department=list(Department)[number // 3 % 4],
         title=TITLES[number // 5 % 4],
         summary="",
