@@ -5,13 +5,14 @@ one root field gives a page of signals (LISTED), and whose selection stands in c
 the arguments are read once, the statement is prepared once for the columns that are selected, and
 a function is compiled that writes the answer of a page of rows (`hub.graphql.pages`).
 
-A plan holds for one document, its variables, who sees alike, and the configuration in force. All
-else is executed, and whatever fails here is executed too: that knows the errors.
+A plan holds for one document, its variables, all who have the same roles and scopes, and the
+configuration in force. All else is executed, and whatever fails here is executed too: that knows
+the errors.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -31,6 +32,7 @@ from hub.graphql.listing import Listing
 from hub.graphql.metadata import LISTED
 from hub.graphql.pages import PageWriter
 from hub.graphql.schema import Schema
+from hub.signals import Viewer
 from hub.store import Store
 from hub.store.rows import Reading, Rows, reading
 
@@ -55,12 +57,15 @@ class Plan:
             raise Unplain from error
 
 
+_Key: TypeAlias = tuple[str, str | None, bytes, frozenset[str], frozenset[str]]
+
+
 @dataclass(slots=True)
 class Plans:
     """The plans that were used last; None for what takes execution."""
 
     schema: Schema
-    _kept: OrderedDict[Question, tuple[Config, Plan | None]] = field(default_factory=OrderedDict)
+    _kept: OrderedDict[_Key, tuple[Config, Plan | None]] = field(default_factory=OrderedDict)
 
     async def answer(
         self,
@@ -72,13 +77,18 @@ class Plans:
         """Answer without execution; None where that cannot be."""
         if len(question.text) > LONGEST_TEXT:
             return None
-        config = context.config
-        held = self._kept.get(question)
+        config, viewer = context.config, question.viewer
+        asked = (question.text, question.operation, question.variables)
+        key = (*asked, viewer.roles, viewer.scopes)
+        held = self._kept.get(key)
         if held is not None and held[0] is config:
-            self._kept.move_to_end(question)
+            self._kept.move_to_end(key)
             plan = held[1]
         else:
-            plan = self._keep(question, config, self._made(question, document, variables, context))
+            # Made for nobody in particular: of a viewer it cannot have more than stands in its key.
+            anybody = replace(context, known=Viewer(viewer.roles, viewer.scopes))
+            plan = self._made(question, document, variables, anybody)
+            self._keep(key, config, plan)
         if plan is None:
             return None
         try:
@@ -86,12 +96,12 @@ class Plans:
         except (Unplain, StoreUnavailable):
             return None
 
-    def _keep(self, question: Question, config: Config, plan: Plan | None) -> Plan | None:
-        if len(question.variables) <= LONGEST:
-            self._kept[question] = (config, plan)
+    def _keep(self, key: _Key, config: Config, plan: Plan | None) -> None:
+        _, _, variables, _, _ = key
+        if len(variables) <= LONGEST:
+            self._kept[key] = (config, plan)
             if len(self._kept) > MOST_PLANS:
                 self._kept.popitem(last=False)
-        return plan
 
     def _made(
         self,

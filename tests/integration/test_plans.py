@@ -3,6 +3,8 @@
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -183,6 +185,15 @@ async def test_a_plan_reads_what_is_selected(database_url: str) -> None:
         assert "title" in plan.reading.sql
         assert "signals.body" not in plan.reading.sql
         assert "log_head" not in plan.reading.sql
+
+
+async def test_a_plan_is_for_all_who_have_the_same_roles_and_scopes(tmp_path: Path) -> None:
+    async with filled(f"sqlite:///{tmp_path}/hub.db") as hub:
+        plans = hub.app.state.graphql.served.replies.plans
+        jane = replace(SUPPORT, person="jane@us.example", key_id="1", subject="oidc:x#1")
+        for viewer, kept in ((SUPPORT, 1), (jane, 1), (ADMIN, 2), (replace(ADMIN, person="x"), 2)):
+            how = await compared(hub, "{ signals { edges { node { title } } } }", {}, viewer)
+            assert (how, len(plans._kept)) == ("planned", kept)
 
 
 async def test_what_fails_is_executed(database_url: str, monkeypatch: Any) -> None:
