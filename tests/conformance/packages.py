@@ -1,8 +1,12 @@
-"""Installs what the checks need of Node's world, once for each change of package.json."""
+"""Programs in Node, and what they need of its world: installed once for each package.json."""
 
+import asyncio
+import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 INSTALLED = HERE.parents[1] / "build" / "conformance"
@@ -24,3 +28,22 @@ def installed() -> Path:
         (given / "node_modules").rename(modules)
         shutil.copy(wanted, kept)  # last: what was interrupted is installed again
     return modules
+
+
+async def told(program: str, *given: str) -> list[dict[str, Any]]:
+    """Run a program of this folder beside the hub, and give the lines of JSON it prints."""
+    process = await asyncio.create_subprocess_exec(
+        "node", HERE / program, *given,
+        # urql asks elsewhere for the operation that a document without a text cannot have.
+        env=os.environ | {"NODE_PATH": str(installed()), "NODE_ENV": "production"},
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(60):
+            out, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode == 0, out
+    return [json.loads(line) for line in out.splitlines()]

@@ -1,8 +1,5 @@
 """Documents that Apollo's, urql's and The Guild's clients name instead of sending."""
 
-import asyncio
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,7 @@ from hub.signals import now
 from hub.store import open_store
 from hub.store.audit import operator
 from hub.store.documents import register
-from tests.conformance.packages import HERE, installed
+from tests.conformance.packages import told
 from tests.running import Running, running
 
 pytestmark = pytest.mark.conformance
@@ -23,17 +20,8 @@ MINE = {"viewer": {"name": "sales", "__typename": "Viewer"}}
 
 
 async def clients(hub: Running, text: str, name: str) -> dict[str, tuple[list[Any], list[str]]]:
-    process = await asyncio.create_subprocess_exec(
-        "node", HERE / "persisted.mjs", f"{hub.url}/graphql", f"Bearer {hub.keys['sales']}",
-        text, name,
-        # urql asks elsewhere for the operation that a document without a text cannot have.
-        env=os.environ | {"NODE_PATH": str(installed()), "NODE_ENV": "production"},
-        stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    async with asyncio.timeout(60):
-        out, _ = await process.communicate()
-    assert process.returncode == 0
-    found = [json.loads(line) for line in out.splitlines()]
+    key = f"Bearer {hub.keys['sales']}"
+    found = await told("persisted.mjs", f"{hub.url}/graphql", key, text, name)
     return {one["client"]: (one["answers"], one["sent"]) for one in found}
 
 
