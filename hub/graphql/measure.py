@@ -46,12 +46,13 @@ ENTITIES: Final = "_entities"  # has a limit of its own: a router asks for those
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """`page`: the largest that is asked for."""
+    """`page`: the largest that is asked for. `each`: what of the cost is that of one edge."""
 
     depth: int = 0
     aliases: int = 0
     cost: int = 0
     page: int = 0
+    each: int = 0
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class Measuring:
         return self._set(operation.selection_set, root)
 
     def _set(self, selected: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Measure:
-        depth = aliases = cost = page = 0
+        depth = aliases = cost = page = each = 0
         for one in selected.selections if selected else ():
             match one:
                 case FieldNode():
@@ -93,7 +94,8 @@ class Measuring:
             aliases = min(aliases + found.aliases, SATURATED)
             cost = min(cost + found.cost, SATURATED)
             page = max(page, found.page)
-        return Measure(depth, aliases, cost, page)
+            each = min(each + found.each, SATURATED)
+        return Measure(depth, aliases, cost, page, each)
 
     def _fragment(self, name: str) -> Measure:
         if name not in self._known:
@@ -105,14 +107,19 @@ class Measuring:
 
     def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Measure:
         field_: GraphQLField | None = getattr(parent, "fields", {}).get(node.name.value)
-        below = self._set(node.selection_set, get_named_type(field_.type) if field_ else None)
+        type_ = get_named_type(field_.type) if field_ else None
+        below = self._set(node.selection_set, type_)
         page = self._page(node, field_) if field_ else None
         times = page if page is not None else _holds(parent, field_)
+        # Of a connection only the edges are as many as were asked for: its totals are made once.
+        once = below.cost - below.each if _connects(type_) else 0
+        cost = min(weight(field_) + once + times * (below.cost - once), SATURATED)
         return Measure(
             below.depth + 1,
             min(below.aliases + (node.alias is not None), SATURATED),
-            min(weight(field_) + times * below.cost, SATURATED),
+            cost,
             below.page if page is None or node.name.value == ENTITIES else max(below.page, page),
+            cost if _connects(parent) and node.name.value == "edges" else 0,
         )
 
     def _page(self, node: FieldNode, field_: GraphQLField) -> int | None:
@@ -150,11 +157,15 @@ class Measuring:
                 return 1
 
 
+def _connects(type_: GraphQLNamedType | None) -> bool:
+    return type_ is not None and type_.name.endswith("Connection")
+
+
 def _holds(parent: GraphQLNamedType | None, field_: GraphQLField | None) -> int:
     """Say how many a field is taken to hold that nobody asks for by number."""
     if field_ is None or parent is None or parent.name.startswith("__"):
         return 1  # introspection has a rule of its own: its lists may nest three times
-    if is_list_type(get_nullable_type(field_.type)) and not parent.name.endswith("Connection"):
+    if is_list_type(get_nullable_type(field_.type)) and not _connects(parent):
         return LIST
     return 1  # the edges of a connection were counted where the connection was asked for
 
@@ -213,6 +224,8 @@ def judge(schema: GraphQLSchema, node: DocumentNode, limits: Limits) -> Judged:
         if not counter.sizes:
             counted["cost"] = max(counted.get("cost", 0), measure.cost)
             counted["page"] = max(counted.get("page", 0), measure.page)
+    if counted.get("page", 0) > limits.page:
+        del counted["cost"]  # it follows from the page
     errors = [
         GraphQLError(str(refused), original_error=refused)
         for name, found in counted.items()
