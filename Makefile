@@ -73,13 +73,16 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench processes certify crash faults live deploy-check browser long conformance vendors
+.PHONY: bench examples processes certify crash faults live deploy-check browser long conformance vendors
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 certify: $(READY) ## Every connector against its stand-in with faults (ARGS="-k zendesk")
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m certified $(ARGS)
+
+examples: $(READY) ## The properties that take longest, on ten times as many examples (EXAMPLES=10)
+	@EXAMPLES=$(or $(EXAMPLES),10) $(BIN)/pytest -n $(WORKERS) -m examples $(ARGS)
 
 processes: $(READY) ## The hub as processes of its own: start, serve, end, kill, go on (ARGS="-k serve")
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m processes $(ARGS)

@@ -6,13 +6,14 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.twins.hubspot import Twin
 from hub.connector import AccountRef, AuthFailed, PersonRef, SourceMisbehaved
 from hub.http import Clients
 from tests.connectors.polling import poller, polling
+from tests.examples import examples
 from tests.servers import serve
 
 NINE = "2026-05-04T09:00:00.250Z"
@@ -300,7 +301,7 @@ stages = st.sampled_from(["qualifiedtobuy", "contractsent", "closedwon", "closed
 events = st.tuples(kinds, numbers, stages, st.sampled_from([0, 1, 200_000]), polls)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(10)
 @given(history=st.lists(events, max_size=14), size=st.integers(1, 4))
 def test_however_the_polls_fall_the_same_is_known_in_the_end(
     history: list[tuple[str, int, str, int, bool]], size: int

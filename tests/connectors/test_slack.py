@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -26,6 +26,7 @@ from hub.connector import (
 from hub.connector.clock import moved
 from hub.http import Clients
 from tests.connectors.polling import Poller, poller, polling
+from tests.examples import examples
 from tests.servers import serve
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -629,7 +630,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(10)
 @given(steps=STEPS, deep=st.booleans())
 async def test_however_the_polls_fall_the_end_is_the_same(
     steps: list[tuple[str, int]], *, deep: bool

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.twins.zendesk import Twin
@@ -20,6 +20,7 @@ from hub.connector import (
 )
 from hub.http import Clients
 from tests.connectors.polling import poller, polling
+from tests.examples import examples
 from tests.servers import serve
 
 NINE = "2026-05-04T09:00:00+00:00"
@@ -279,7 +280,7 @@ scores = st.sampled_from(["unoffered", "good", "bad"])
 events = st.tuples(numbers, states, scores, seconds, polls)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(10)
 @given(history=st.lists(events, max_size=12), size=st.integers(1, 4))
 def test_however_the_polls_fall_the_same_is_known_in_the_end(
     history: list[tuple[int, str, str, int, bool]], size: int

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from graphql import GraphQLObjectType
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
 from sqlalchemy import update
 from sqlmodel import col
@@ -27,6 +27,7 @@ from hub.snapshot import put_in_force
 from hub.store import Store, open_store
 from hub.store.keys import digest
 from hub.store.tables import KeyRow
+from tests.examples import examples
 from tests.filled import draft
 from tests.running import Running, running, until
 
@@ -102,9 +103,7 @@ async def play(url: str, played: list[Any]) -> None:
             assert given_again == made
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(played=steps)
 def test_no_answer_is_older_than_the_last_commit(database_url: str, played: list[Any]) -> None:
     asyncio.run(play(database_url, played))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, select
 from sqlmodel import col
@@ -42,6 +42,7 @@ from hub.store.migrate import migrate
 from hub.store.tables import SignalRow
 from hub.store.visible import compile_condition
 from tests.engines import Postgres
+from tests.examples import examples
 
 KINDS = [
     "sales.deal.won",
@@ -170,7 +171,7 @@ async def found(store: Store, rows: Sequence[Facts], wanted: Sequence[Condition]
 many_facts = st.lists(facts, min_size=8, max_size=24)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(many_facts, st.lists(conditions, min_size=1, max_size=6))
 def test_sql_and_predicate_agree_on_any_condition(
     store: tuple[asyncio.Runner, Store], rows: list[Facts], wanted: list[Condition]
@@ -181,7 +182,7 @@ def test_sql_and_predicate_agree_on_any_condition(
         assert by_sql == in_memory, condition
 
 
-@settings(max_examples=150, deadline=None)
+@examples(60)
 @given(many_facts, st.dictionaries(st.sampled_from("abc"), rules, min_size=1), st.booleans())
 def test_sql_and_predicate_agree_on_who_may_see_what(
     store: tuple[asyncio.Runner, Store], rows: list[Facts], roles: dict[str, Sees], admin: bool

@@ -19,13 +19,14 @@ from graphql import (
     specified_rules,
     validate,
 )
-from hypothesis import assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.metadata import KNOWN
+from tests.examples import examples
 
 
 class Colour(Enum):
@@ -261,7 +262,7 @@ async def executed(class_: Any, document: Any, root: Query, variables: dict[str,
 RULES = [rule for rule in specified_rules if not rule.__name__.startswith("NoUnused")]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(text=documents(), root=roots, maybe=st.booleans())
 def test_the_same_as_graphql_core(text: str, root: Query, maybe: bool) -> None:
     document = parse(text)
