@@ -109,7 +109,7 @@ browser: $(READY) ## The dashboard in Debian's chromium
 long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
 
-conformance: $(READY) ## By the composers and clients of others (needs node and npm)
+conformance: $(READY) ## By the composers, audits and clients of others (needs node and npm)
 	@$(BIN)/pytest -m conformance $(ARGS)
 
 ##@ Help
