@@ -120,6 +120,40 @@ def listed(texts: Iterable[str], *, sqlite: bool) -> TableValuedAlias:
     return rows if sqlite else rows.render_derived()
 
 
+class _HasOne(FunctionElement[bool]):
+    name = "has_one"
+    type = Boolean()
+    inherit_cache = True
+
+    def self_group(self, against: Any = None) -> "_HasOne":
+        """Stand alone in a WHERE clause, as `_Among` does."""
+        del against
+        return self
+
+
+def has_one(array: ColumnElement[Any] | Mapped[Any], texts: Iterable[str]) -> ColumnElement[bool]:
+    """Say, on SQLite, whether a JSON array of texts has one of these.
+
+    Where none of them stands as it is, there is nothing to take apart, unless letters are escaped:
+    which are is the choice of whoever wrote the JSON. Written as one element: of a query for each
+    text SQLAlchemy makes many objects, and a filter may have hundreds.
+    """
+    wanted = sorted(set(texts))
+    given = bindparam(None, wanted, _Texts, unique=True)
+    stands = (bindparam(None, f'"{text}"', Text, unique=True) for text in wanted)
+    return _HasOne(array, *stands, given)
+
+
+@compiles(_HasOne, "sqlite")
+def _has_one_sqlite(element: _HasOne, compiler: SQLCompiler, **options: Any) -> str:
+    array, *stands, given = (compiler.process(one, **options) for one in element.clauses)
+    written = " OR ".join(f"instr({array}, {one}) > 0" for one in (*stands, "'\\'"))
+    return (
+        f"(({written}) AND EXISTS (SELECT 1 FROM json_each({array}) "  # noqa: S608 - compiled
+        f"WHERE value IN (SELECT value FROM json_each({given}))))"
+    )
+
+
 @compiles(_Among, "postgresql")
 def _among_postgresql(element: _Among, compiler: SQLCompiler, **options: Any) -> str:
     column, texts = (compiler.process(one, **options) for one in element.clauses)
@@ -132,4 +166,4 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str
     return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - compiled
 
 
-__all__ = ["TEXT", "JsonText", "UtcDateTime", "among", "listed"]
+__all__ = ["TEXT", "JsonText", "UtcDateTime", "among", "has_one", "listed"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, UnaryExpression, and_, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, UnaryExpression, and_, false, not_, or_, true
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.sql.elements import BooleanClauseList
 from sqlalchemy.sql.operators import custom_op
@@ -26,7 +26,7 @@ from hub.access import (
     Says,
     Since,
 )
-from hub.store.columns import TEXT
+from hub.store.columns import TEXT, has_one
 from hub.store.search import says
 from hub.store.tables import SignalRow
 from hub.words import read_query
@@ -168,9 +168,4 @@ def _labels(values: frozenset[str], *, sqlite: bool) -> ColumnElement[bool]:
     labels = col(SignalRow.labels)
     if not sqlite:
         return labels.op("?|", is_comparison=True)(array(sorted(values), type_=TEXT))
-    each = func.json_each(labels).table_valued("value")
-    has = select(1).select_from(each).where(each.c.value.in_(sorted(values))).exists()
-    # Where it does not stand as it is, there is nothing to take apart, unless letters are escaped:
-    # which are is the choice of whoever wrote the JSON.
-    stands = (func.instr(labels, f'"{value}"') > 0 for value in sorted(values))
-    return and_(or_(*stands, func.instr(labels, "\\") > 0), has)
+    return has_one(labels, values)
