@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 # Networks with certificates of their own are trusted as the system trusts them.
 export UV_SYSTEM_CERTS := 1
+# Where it is set, each of hundreds of processes would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .tools/bin/uv; fi)
 BIN := .venv/bin
 READY := .venv/.ready
