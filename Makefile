@@ -11,7 +11,9 @@ unexport PYTHONDONTWRITEBYTECODE
 UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .tools/bin/uv; fi)
 BIN := .venv/bin
 READY := .venv/.ready
+# Half of what most tests do is waiting; of what starts processes each has need of a core.
 WORKERS ?= 4
+CORES ?= 2
 
 ##@ Use
 .PHONY: setup demo
@@ -81,13 +83,13 @@ bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fano
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 certify: $(READY) ## Every connector against its stand-in with faults (ARGS="-k zendesk")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m certified $(ARGS)
+	@$(BIN)/pytest -n $(CORES) --dist loadfile -m certified $(ARGS)
 
-examples: $(READY) ## The properties that take longest, on ten times as many examples (EXAMPLES=10)
-	@EXAMPLES=$(or $(EXAMPLES),10) $(BIN)/pytest -n $(WORKERS) -m examples $(ARGS)
+examples: $(READY) ## The properties that take longest, on five times as many examples (EXAMPLES=50)
+	@EXAMPLES=$(or $(EXAMPLES),5) $(BIN)/pytest -n $(WORKERS) -m examples $(ARGS)
 
 processes: $(READY) ## The hub as processes of its own: start, serve, end, kill, go on (ARGS="-k serve")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m processes $(ARGS)
+	@$(BIN)/pytest -n $(CORES) --dist loadfile -m "processes and not long" $(ARGS)
 
 vendors: $(READY) ## What vendors publish (HUB_CONTRACTS, ../shared/contracts), by the connectors
 	@$(BIN)/pytest -m vendors -v $(ARGS)
@@ -109,7 +111,7 @@ browser: $(READY) ## The dashboard in Debian's chromium
 	@$(BIN)/pytest -m browser $(ARGS)
 
 long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
+	@$(BIN)/pytest -n $(CORES) --dist loadfile -m long $(ARGS)
 
 conformance: $(READY) ## By the composers, audits and clients of others (needs node and npm)
 	@$(BIN)/pytest -m conformance $(ARGS)
