@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -116,6 +117,7 @@ def in_this_process(
                 main()
         return Done(int(ended.value.code or 0), *captured.readouterr())
 
+    gc.collect()  # what earlier tests left behind says now what it has to say
     yield run
     root.handlers[:] = handlers
     for one, level in levels.items():
