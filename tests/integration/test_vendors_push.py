@@ -91,14 +91,17 @@ async def pushes(hub: Running) -> int:
     return int(found or 0)
 
 
+@pytest.mark.parametrize(
+    "database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.long)], indirect=True
+)
 @pytest.mark.parametrize("name", TWINS)
 async def test_a_push_brings_in_seconds_what_the_poll_would_in_an_hour(
-    tmp_path: Any, name: str
+    database_url: str, name: str
 ) -> None:
-    """On one engine: what is the engine's is in test_pushes.py."""
+    """On PostgreSQL in `make long`: what is the engine's is also in test_pushes.py."""
     twin = TWINS[name]()
     twin.create(1, now())
-    async with following(f"sqlite:///{tmp_path}/hub.db", twin) as hub:
+    async with following(database_url, twin) as hub:
         await until(lambda: _count_is(hub, 1))
         new = twin.create(2, now())
         call = twin.push(2)

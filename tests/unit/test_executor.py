@@ -262,7 +262,7 @@ async def executed(class_: Any, document: Any, root: Query, variables: dict[str,
 RULES = [rule for rule in specified_rules if not rule.__name__.startswith("NoUnused")]
 
 
-@examples(25)
+@examples(30)
 @given(text=documents(), root=roots, maybe=st.booleans())
 def test_the_same_as_graphql_core(text: str, root: Query, maybe: bool) -> None:
     document = parse(text)
