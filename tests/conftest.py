@@ -12,6 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from hub import hidden
 from tests.engines import Postgres, Valkey
 from tests.prepared import migrate_at, write_migrated
 from tests.wire import CERTIFICATES
@@ -36,6 +37,13 @@ def bare_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
             monkeypatch.delenv(name)
     if not any(map(request.node.get_closest_marker, INSTALLING)):
         monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATES / "nobody.pem"))
+
+
+@pytest.fixture(autouse=True)
+def own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test's secrets end with it: another's words would be hidden from what is said later."""
+    monkeypatch.setattr(hidden, "_values", set(hidden._values))
+    monkeypatch.setattr(hidden, "_known", hidden._known)
 
 
 @pytest.fixture(scope="session")
