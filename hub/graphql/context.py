@@ -29,13 +29,15 @@ class Context:
     """One request's, or one socket's, view of the hub.
 
     `identify` says who asks, and is asked again while a subscription goes on, so that a revoked
-    key sees no more.
+    key sees no more. `resumes`: the cursor that the client's own transport goes on from; it wins
+    over the `after` of a subscription.
     """
 
     runtime: Runtime
     tail: Tail
     identify: Identify
     known: Viewer | None
+    resumes: str | None = None
 
     @cached_property
     def loaders(self) -> Loaders:

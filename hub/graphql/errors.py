@@ -2,14 +2,11 @@
 
 import logging
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import cache
-from time import perf_counter
 from typing import Any
 
 from graphql import ExecutionResult, GraphQLError, GraphQLSyntaxError
-from strawberry.extensions import SchemaExtension
 
 from hub import metrics
 from hub.errors import Code, Refused, StoreUnavailable
@@ -76,35 +73,6 @@ def unhinted(error: GraphQLError) -> GraphQLError:
     if not hint:
         return error
     return GraphQLError(said, nodes=error.nodes, source=error.source, positions=error.positions)
-
-
-class Presented(SchemaExtension):
-    """Puts every error of every operation into its public form."""
-
-    def on_operation(self) -> Iterator[None]:
-        self._streamed = False
-        self._errors: dict[str | None, GraphQLError] = {}  # one of each code
-        began = perf_counter()
-        try:
-            yield
-            if not self._streamed:
-                self._present(self.execution_context.result)
-        finally:
-            type_ = "unread"  # no GraphQL, or nothing in it to execute
-            with suppress(RuntimeError):
-                type_ = self.execution_context.operation_type.value
-            counted(type_, self._errors.values(), perf_counter() - began)
-
-    def on_stream_result(self, result: Any) -> Iterator[None]:
-        self._streamed = True
-        self._present(result)
-        yield
-
-    def _present(self, result: Any) -> None:
-        errors = getattr(result, "errors", None)
-        if errors:
-            result.errors = [present(error) for error in errors]
-            self._errors |= {(one.extensions or {}).get("code"): one for one in result.errors}
 
 
 def counted(type_: str, errors: Iterable[GraphQLError] | None, seconds: float) -> None:

@@ -1,14 +1,12 @@
 """Assembles the schema, executes what is asked of it, and writes it as text."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any, Literal
 
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, validate
 from strawberry.execution import optimized_is_awaitable
-from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
@@ -18,7 +16,7 @@ import hub.graphql.enums  # noqa: F401 - makes GraphQL types of the enumerations
 from hub.errors import Code, Refused
 from hub.graphql.context import Context
 from hub.graphql.documents import Document, Documents
-from hub.graphql.errors import Presented, counted, presented, unhinted
+from hub.graphql.errors import counted, presented, unhinted
 from hub.graphql.executor import PROJECTIONS, ProjectingExecutor, Projections
 from hub.graphql.federation import ANY, VERSION, SubgraphQuery
 from hub.graphql.limits import limits_of, within
@@ -77,32 +75,6 @@ class Schema(strawberry.federation.Schema):
         counted(kind, result.errors, perf_counter() - began)
         return result
 
-    async def follow(
-        self,
-        text: str,
-        context: Context,
-        variables: Mapping[str, Any] | None = None,
-        operation_name: str | None = None,
-    ) -> AsyncGenerator[Any]:
-        """Execute any operation; yield its results, with their errors in their public form."""
-        document = self.documents.read(text)
-        # What is no GraphQL Strawberry would parse once more, and without a limit.
-        if (
-            document.node is None
-            or document.operation(operation_name) is not OperationType.SUBSCRIPTION
-        ):
-            yield await self.run(document, context, variables, operation_name)
-            return
-        results = await self.stream(
-            text,
-            variable_values=dict(variables or {}),
-            context_value=context,
-            operation_name=operation_name,
-        )
-        async with aclosing(results):
-            async for result in results:
-                yield result
-
     async def _executed(
         self,
         document: Document,
@@ -112,9 +84,24 @@ class Schema(strawberry.federation.Schema):
     ) -> ExecutionResult:
         if errors := self.judged(document, context, variables or {}, operation_name):
             return ExecutionResult(None, errors)
-        assert document.node is not None
         assert document.operation(operation_name) is not OperationType.SUBSCRIPTION
-        built = self.execution_context_class.build(
+        built = self.executor(document, context, variables, operation_name)
+        if isinstance(built, list):
+            return ExecutionResult(None, built)
+        result: Any = built.execute_operation()
+        ended: ExecutionResult = await result if optimized_is_awaitable(result) else result
+        return ended
+
+    def executor(
+        self,
+        document: Document,
+        context: Context,
+        variables: Mapping[str, Any] | None,
+        operation_name: str | None,
+    ) -> Any:
+        """Make what executes an operation of a document without errors, or list what forbids it."""
+        assert document.node is not None
+        return self.execution_context_class.build(
             self._schema,
             document.node,
             None,
@@ -123,11 +110,6 @@ class Schema(strawberry.federation.Schema):
             operation_name=operation_name,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]  # it is one
         )
-        if isinstance(built, list):
-            return ExecutionResult(None, built)
-        result: Any = built.execute_operation()
-        ended: ExecutionResult = await result if optimized_is_awaitable(result) else result
-        return ended
 
     def judged(
         self,
@@ -157,25 +139,6 @@ class Schema(strawberry.federation.Schema):
             return [GraphQLError(str(refused), original_error=refused)]
         return []
 
-    def process_errors(self, errors: Sequence[GraphQLError], execution_context: Any = None) -> None:
-        """Leave logging to `hub.graphql.errors`, which knows what was expected."""
-
-
-class Read(SchemaExtension):
-    """Takes the document of an operation from those that were read before."""
-
-    def on_parse(self) -> Iterator[None]:
-        execution: Any = self.execution_context
-        schema = execution.schema
-        assert isinstance(schema, Schema)
-        document = schema.documents.read(execution.query or "")
-        if document.node is not None:  # else `follow` has told why
-            execution.graphql_document = document.node
-            execution.pre_execution_errors = schema.judged(
-                document, execution.context, execution.variables or {}, execution.operation_name
-            )
-        yield
-
 
 def make_schema(settings: Settings | None = None) -> Schema:
     """Make the schema; `settings` have the limits of what may be asked of it."""
@@ -185,7 +148,6 @@ def make_schema(settings: Settings | None = None) -> Schema:
         subscription=Subscription,
         types=[Account, Person, Role],
         config=StrawberryConfig(auto_camel_case=True),
-        extensions=[Presented, Read],
         execution_context_class=ProjectingExecutor,
         scalar_overrides=ANY,
         federation_version=VERSION,

@@ -184,6 +184,7 @@ async def _follow(
     """Yield what enters, stays in or leaves what is shown; a cursor that expired ends it."""
     context = info.context
     _ = context.viewer
+    after = context.resumes or after
     place = read_log_cursor(after) if after is not None else None
     if place is not None and (expired := await _expired(info, place)):
         yield expired

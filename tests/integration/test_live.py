@@ -191,6 +191,9 @@ async def test_server_sent_events(hub: Running) -> None:
         lines = answer.aiter_lines()
         await asyncio.sleep(0.2)
         await put(hub, deal(1))
+        assert await anext(lines) == ":"
+        assert await anext(lines) == ""
+        assert (await anext(lines)).startswith("id: ")
         assert await anext(lines) == "event: next"
         data = json.loads((await anext(lines)).removeprefix("data: "))
         assert data["data"]["feed"]["signal"]["title"] == "Deal 1 v1"

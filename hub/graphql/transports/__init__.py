@@ -11,6 +11,7 @@ from hub.graphql.admission import Admission
 from hub.graphql.context import Context, Identify
 from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
+from hub.graphql.streams import Streams
 from hub.graphql.transports.http import answer
 from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.served import Served
@@ -44,6 +45,7 @@ class GraphQL:
             self.schema,
             Persisted(self.runtime.store, documents, settings.documents, self.own),
             Replies(self.schema, settings.response_cache * 1024 * 1024),
+            Streams(self.schema),
             Admission(documents.limits),
             self.context,
             self.ending,

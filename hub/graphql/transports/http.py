@@ -1,8 +1,8 @@
-"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/), and SSE for subscriptions."""
+"""GraphQL over HTTP (https://graphql.github.io/graphql-over-http/)."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import ExitStack, aclosing
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +15,8 @@ from strawberry.types.graphql import OperationType
 
 from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
-from hub.graphql.context import Context
 from hub.graphql.errors import present
+from hub.graphql.transports.events import PARTS, SERVER_SENT, UNBUFFERED, Framing, written
 from hub.graphql.transports.incoming import (
     JSON,
     SSE,
@@ -25,12 +25,13 @@ from hub.graphql.transports.incoming import (
     check_operation,
     read,
 )
-from hub.graphql.transports.requests import Asked
 from hub.graphql.transports.served import Served
+from hub.live.told import Told
 
 GRAPHQL = "application/graphql-response+json"
-HEARTBEAT = 12.0  # seconds between comments that keep a quiet stream open
-
+MULTIPART = "multipart/mixed"
+_STREAMS: Mapping[str, Framing] = {SSE: SERVER_SENT, MULTIPART: PARTS}
+_SUBSCRIPTIONS = re.compile(r'subscriptionspec="?1\.0"?')
 _ALWAYS = ((b"cache-control", b"no-store"), (b"vary", b"Accept, Cookie, Authorization"))
 
 
@@ -56,20 +57,22 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
         document = await served.persisted.read(asked)
         # Executing what is no GraphQL says where it is wrong.
         operation = document.operation(asked.operation_name) if document.node else None
-        wants_stream = request.method == "POST" and (
-            media[0] == SSE or (SSE in media and operation is OperationType.SUBSCRIPTION)
-        )
-        place = served.admission.streaming if wants_stream else served.admission.running
+        framing = _framing(media, operation)
+        check_operation(request, operation, streams=framing is not None)
+        is_followed = operation is OperationType.SUBSCRIPTION
+        place = served.admission.streaming if is_followed else served.admission.running
         held.enter_context(place(context.viewer))
-        if not wants_stream:
-            check_operation(request, operation)
     except (Refused, StoreUnavailable, ClientDisconnect) as error:
         return _turned(error, media)
 
-    if wants_stream:
-        events = _events(served, document.text, asked, context)
-        return StreamingResponse(events, headers={"X-Accel-Buffering": "no"}, media_type=SSE)
-    kind = next((one for one in media if one != SSE), JSON)
+    if framing is not None and is_followed:
+        after = request.headers.get("last-event-id") or None
+        results = served.streams.follow(
+            document, context, asked.variables, asked.operation_name, after
+        )
+        events = written(served, results, context, framing)
+        return StreamingResponse(events, headers=UNBUFFERED, media_type=framing.media)
+    kind = _document_media(media)
     traced = traces.span(
         "graphql",
         "server",
@@ -79,9 +82,25 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
     )
     with traced:
         reply = await served.replies.of(document, context, asked.variables, asked.operation_name)
+    if framing is not None:
+        told = Told(reply.body.decode(), executed=reply.executed)
+        return Response(framing.told(told) + framing.end, media_type=framing.media)
     # The older media type answers 200 to anything well-formed; the newer says what went wrong.
     status = 504 if reply.late else 200 if reply.executed or kind == JSON else 400
     return _written(reply.body, kind, status)
+
+
+def _framing(media: Sequence[str], operation: OperationType | None) -> Framing | None:
+    """Say how the answer is streamed, if it is: an answer that is one only where it must be."""
+    if media[0] == SSE:
+        return SERVER_SENT
+    if operation is OperationType.SUBSCRIPTION:
+        return next((_STREAMS[one] for one in media if one in _STREAMS), None)
+    return None
+
+
+def _document_media(media: Sequence[str]) -> str:
+    return next((one for one in media if one not in _STREAMS), JSON)
 
 
 def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequence[str]) -> Response:
@@ -106,63 +125,19 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequenc
             status, headers = 429, {"Retry-After": str(wait)}
         case _:
             status = 400
-    kind = next((one for one in media if one != SSE), JSON)
+    kind = _document_media(media)
     return _json({"errors": [_formatted(error)]}, kind, status, headers)
-
-
-async def _events(served: Served, text: str, asked: Asked, context: Context) -> AsyncGenerator[str]:
-    """Stream results as server-sent events, in the distinct-connections mode of graphql-sse.
-
-    When the hub ends it says no "complete": so the client connects again and goes on.
-    """
-    results = served.schema.follow(text, context, asked.variables, asked.operation_name)
-    async with aclosing(results):
-        waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - shielded below
-        end = asyncio.ensure_future(served.ending.wait())  # noqa: TID251 - awaited below
-        gone = asyncio.ensure_future(context.gone())  # noqa: TID251 - awaited below
-        try:
-            while True:
-                done, _ = await asyncio.wait(
-                    {waiting, end, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
-                )
-                if end in done:
-                    return
-                if gone in done:
-                    error = {"errors": [_formatted(gone.result())]}
-                    yield f"event: next\ndata: {orjson.dumps(error).decode()}\n\n"
-                    break
-                if not done:
-                    yield ":\n\n"
-                    continue
-                result = waiting.result()
-                if result is None:
-                    break
-                yield f"event: next\ndata: {orjson.dumps(payload(result)).decode()}\n\n"
-                waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251
-        finally:
-            for one in (waiting, end, gone):
-                one.cancel()
-            await asyncio.wait({waiting, end, gone})  # a generator at work cannot be closed
-    yield "event: complete\ndata:\n\n"
-
-
-def payload(result: Any) -> dict[str, Any]:
-    """Write one execution result as the protocols carry it."""
-    body: dict[str, Any] = {}
-    if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
-    if result.data is not None or not result.errors or any(e.path for e in result.errors):
-        body["data"] = result.data
-    return body
 
 
 @lru_cache(maxsize=64)
 def acceptable(accept: str) -> Sequence[str]:
     """List the media types we have that a client accepts, the one it prefers first."""
-    ours = (JSON, GRAPHQL, SSE)
+    ours = (JSON, GRAPHQL, SSE, MULTIPART)
     best: dict[str, tuple[float, int, int]] = {}
     for place, part in enumerate(accept.split(",")):
         media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        if media == MULTIPART and not any(_SUBSCRIPTIONS.fullmatch(one) for one in parameters):
+            continue  # parts of something else
         quality = 1.0
         for parameter in parameters:
             name, _, value = parameter.partition("=")
@@ -174,7 +149,7 @@ def acceptable(accept: str) -> Sequence[str]:
         for rank, one in enumerate(ours):
             wild = media in {"*/*", one.partition("/")[0] + "/*"}
             # A wildcard means JSON: nobody asks for an endless stream without naming it.
-            if media == one or (wild and one != SSE):
+            if media == one or (wild and one not in _STREAMS):
                 offer = (quality, -(place + 100 if wild else place), -rank)
                 best[one] = max(best.get(one, offer), offer)
     chosen = [one for one in ours if one in best and best[one][0] > 0]

@@ -41,9 +41,9 @@ def check_head(request: Request) -> None:
         raise Turned(415, Code.INVALID, "The body must not be compressed")
 
 
-def check_operation(request: Request, operation: OperationType | None) -> None:
-    """Refuse an operation that one answer to this request cannot be for. Raises Refused."""
-    if operation is OperationType.SUBSCRIPTION:
+def check_operation(request: Request, operation: OperationType | None, *, streams: bool) -> None:
+    """Refuse an operation that the answer to this request cannot be for. Raises Refused."""
+    if operation is OperationType.SUBSCRIPTION and not streams:
         stream = f"Accept {SSE}, or open a WebSocket"
         raise Refused(Code.INVALID, "A subscription needs a stream", stream)
     if request.method == "GET" and operation is OperationType.MUTATION:

@@ -11,6 +11,7 @@ from hub.graphql.context import Context
 from hub.graphql.limits import Limits
 from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
+from hub.graphql.streams import Streams
 from hub.graphql.transports.persisted import Persisted
 
 
@@ -26,6 +27,7 @@ class Served:
     schema: Schema
     persisted: Persisted
     replies: Replies
+    streams: Streams
     admission: Admission
     context: MakeContext
     ending: asyncio.Event

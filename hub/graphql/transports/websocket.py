@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import ExitStack, aclosing
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +17,9 @@ from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.errors import present
 from hub.graphql.limits import Limits, over
-from hub.graphql.transports.http import payload
 from hub.graphql.transports.requests import Asked, read_payload
 from hub.graphql.transports.served import Served
+from hub.live.told import Told
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
@@ -41,7 +41,6 @@ class Socket:
 
     def __init__(self, served: Served, origins: Collection[str]) -> None:
         self._served = served
-        self._schema = served.schema
         self._origins = origins
         self._held = ExitStack()  # the place of this socket among those of its key
         self._context: Context | None = None
@@ -143,19 +142,23 @@ class Socket:
             self._served.admission.admit(context.viewer)
             document = await self._served.persisted.read(asked)
             kind = document.operation(asked.operation_name) if document.node else None
-            if kind is not OperationType.SUBSCRIPTION:
+            if kind is OperationType.SUBSCRIPTION:
+                results = self._served.streams.follow(
+                    document, context, asked.variables, asked.operation_name
+                )
+            else:
                 held.enter_context(self._served.admission.running(context.viewer))
-            results = self._schema.follow(
-                document.text, context, asked.variables, asked.operation_name
-            )
+                reply = await self._served.replies.of(
+                    document, context, asked.variables, asked.operation_name
+                )
+                results = _once(Told(reply.body.decode(), executed=reply.executed))
             async with aclosing(results):
-                async for result in results:
-                    body = payload(result)
-                    if "data" not in body:
+                async for told in results:
+                    if not told.executed:
                         self._forget(id_, me)
-                        await _send_errors(socket, id_, body["errors"])
+                        await _send_errors(socket, id_, orjson.loads(told.text)["errors"])
                         return
-                    await _send(socket, {"id": id_, "type": "next", "payload": body})
+                    await _send_text(socket, id_, told.text)
             self._forget(id_, me)
             await _send(socket, {"id": id_, "type": "complete"})
         except WebSocketDisconnect:
@@ -178,6 +181,11 @@ class Socket:
         if origin is None or origin in self._origins:
             return True
         return urlsplit(origin).netloc.lower() == socket.headers.get("host", "").lower()
+
+
+async def _once(told: Told) -> AsyncGenerator[Told]:
+    """Tell the one result of a query or a mutation as a subscription does."""
+    yield told
 
 
 async def _stay(context: Context) -> None:
@@ -247,6 +255,11 @@ def _presented(refused: Refused) -> Any:
 
 async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
     await socket.send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
+
+
+async def _send_text(socket: WebSocket, id_: str, text: str) -> None:
+    whole = f'{{"id":{orjson.dumps(id_).decode()},"type":"next","payload":{text}}}'
+    await socket.send({"type": "websocket.send", "text": whole})
 
 
 async def _send_errors(socket: WebSocket, id_: str, errors: list[Any]) -> None:
