@@ -43,7 +43,6 @@ _DENSE = (
 )
 _FLAG = "\U0001f1e6-\U0001f1ff"  # a flag is two of these
 _LETTER = "a-z0-9\u0080-\U0010ffff"
-_SIMPLE = re.compile("[a-z0-9]+")
 _WORD = re.compile(rf"[{_LETTER}]+|(?<=[{_LETTER}])[+#]+(?![{_LETTER}+#])")
 _PIECE = re.compile(rf"[{_DENSE}]+|[{_FLAG}]{{2}}|[{_FLAG}]|[^{_DENSE}{_FLAG}]+")
 _IS_DENSE = re.compile(rf"[{_DENSE}]")
@@ -52,6 +51,8 @@ _COMPOUND = re.compile(
     rf"(?<![{_LETTER}'-])[{_LETTER}]+(?:[-'][{_LETTER}]+){{1,2}}(?![{_LETTER}'-])"
 )
 _SIGNED = str.maketrans({"+": "＋", "#": "＃"})
+# What is no letter of ASCII parts words.
+_SPACED = {code: char if (char := chr(code)).isalnum() else " " for code in range(128)}
 
 
 class _Folds(dict[int, str]):
@@ -95,14 +96,23 @@ def folded(text: str) -> str:
 
 def _cut(plain: str, *, asked: bool) -> list[str]:
     """Cut a folded text into words. `asked`: its end is where the question ends, not a text."""
-    simple = plain.isascii() and "+" not in plain and "#" not in plain
-    words: list[str] = (_SIMPLE if simple else _WORD).findall(plain)
-    cut: list[str] = []
+    if plain.isascii() and "+" not in plain and "#" not in plain:
+        # Nearly all there is, and no character is looked at by us: a signal is to be cut in
+        # microseconds.
+        words = plain.translate(_SPACED).split()
+        if not words or ("".join(words).isalpha() and max(map(len, words)) <= LONGEST):
+            return words
+        cut: list[str] = []
+        for word in words:
+            if len(word) <= LONGEST and (word.isalpha() or word.isdigit()):
+                cut.append(word)
+            else:
+                cut += _parts(word, asked=False)
+        return cut
+    words = _WORD.findall(plain)
+    cut = []
     for place, word in enumerate(words, 1):
-        if simple and len(word) <= LONGEST and (word.isalpha() or word.isdigit()):
-            cut.append(word)  # nearly all of them: a signal is to be cut in microseconds
-        else:
-            cut += _parts(word, asked=asked and place == len(words))
+        cut += _parts(word, asked=asked and place == len(words))
     return cut
 
 

@@ -4,9 +4,10 @@ SQLite has them in an FTS5 table, PostgreSQL as a tsvector. Both are given words
 already, and both are asked the same; so they find the same, in the same order (decision 0023).
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import chain
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -29,17 +30,19 @@ from hub.signals import Signal
 from hub.store.columns import among
 from hub.store.insert import Insert
 from hub.store.tables import SearchedRow, SignalRow, UnmergedRow, table
-from hub.words import GAP, Query, Term, words_of
+from hub.words import GAP, LONGEST, Query, Term, words_of
 
 # Of one signal. What is longer is found by what comes first; PostgreSQL takes no more.
 MOST_WORDS: Final = 16_000
 MOST_LETTERS: Final = 200_000
+RECURRING: Final = 60  # letters of a text whose words are worth remembering
 
 # The columns of FTS5, and the letters that PostgreSQL knows them by.
 _FIELDS: Final = {"title": "A", "names": "B", "summary": "C", "body": "D"}
 _TITLE: Final = ("title",)
 _HEAD: Final = ("title", "names", "summary")
 _ALL: Final = tuple(_FIELDS)
+_GAPS: Final = re.compile(f"'{GAP}':\\d+[A-D] ?")
 
 _INDEX = sql_table("search_index", column("rowid"))
 _INSERT = Insert(table(SearchedRow), ("signal_id", "updated_at", "words"))
@@ -87,30 +90,50 @@ async def owe(connection: AsyncConnection) -> None:
 
 def _fields(signal: Signal) -> list[list[str]]:
     """Give the words of each field, in the order of `_FIELDS`."""
-    people = (one.name for one in (signal.author, signal.owner) if one)
-    account = signal.account.name if signal.account else ""
-    texts = (
-        (signal.title,),
-        (account, *signal.labels),
-        (signal.summary,),
-        (*people, signal.external_id, signal.body or "", *_leaves(signal.attributes)),
-    )
-    words, letters = MOST_WORDS, MOST_LETTERS
-    fields = []
-    for given in texts:
-        found: list[str] = []
-        for text in given:
-            more = words_of(text[:letters]) if text else []
-            if found and more:
-                found.append(GAP)
-            found += more[:words]
-            words -= len(more)
-            letters -= sum(map(len, more))
-            if words <= 0 or letters <= 0:
-                words = letters = 0
-                break
-        fields.append(found)
+    names = [signal.account.name] if signal.account else []
+    more = [one.name for one in (signal.author, signal.owner) if one]
+    more += _leaves(signal.attributes)
+    fields = [
+        words_of(signal.title),
+        _apart(map(_short, (*names, *signal.labels))),
+        words_of(signal.summary),
+        _apart((words_of(signal.body or ""), _short(signal.external_id), *map(_short, more))),
+    ]
+    if sum(map(len, fields)) * LONGEST > MOST_LETTERS:
+        _shorten(fields)
     return fields
+
+
+@lru_cache(maxsize=4096)
+def _recurring(text: str) -> Sequence[str]:
+    return words_of(text)
+
+
+def _short(text: str) -> Sequence[str]:
+    """Give the words of what comes again in other signals: names, labels, attributes."""
+    return _recurring(text) if len(text) <= RECURRING else words_of(text)
+
+
+def _apart(texts: Iterable[Sequence[str]]) -> list[str]:
+    """Join the words of texts that do not stand next to each other."""
+    found: list[str] = []
+    for words in texts:
+        if words:
+            if found:
+                found.append(GAP)
+            found += words
+    return found
+
+
+def _shorten(fields: Iterable[list[str]]) -> None:
+    words, letters = MOST_WORDS, MOST_LETTERS
+    for field in fields:
+        for place, word in enumerate(field):
+            if words <= 0 or letters <= 0:
+                del field[place:]
+                break
+            words -= 1
+            letters -= len(word)
 
 
 def _leaves(value: Any) -> Iterator[str]:
@@ -122,22 +145,39 @@ def _leaves(value: Any) -> Iterator[str]:
         case int() | float():
             yield str(value)
         case Mapping():
-            yield from chain.from_iterable(map(_leaves, value.values()))
+            for part in value.values():
+                yield from (part,) if type(part) is str else _leaves(part)
         case list() | tuple():
-            yield from chain.from_iterable(map(_leaves, value))
+            for part in value:
+                yield from (part,) if type(part) is str else _leaves(part)
 
 
 def _vector(fields: Sequence[Sequence[str]]) -> str:
-    """Write words as PostgreSQL does: each with its places, of which a gap takes one."""
-    places: dict[str, list[str]] = {}
+    """Write words as PostgreSQL reads them: each with its place, of which a gap takes one.
+
+    A word that stands more than once is written as often: PostgreSQL puts its places together.
+    """
+    written: list[str] = []
     place = 0
     for words, letter in zip(fields, _FIELDS.values(), strict=True):
-        for word in words:
-            place += 1
-            if word != GAP:
-                places.setdefault(word, []).append(f"{place}{letter}")
-        place += 1
-    return " ".join(f"'{word}':{','.join(at)}" for word, at in places.items())
+        if words:
+            both = [""] * (2 * len(words))
+            both[::2] = words
+            both[1::2] = _places(letter, place, place + len(words))
+            written.append(f"'{''.join(both)[:-1]}")
+        place += len(words) + 1
+    vector = "".join(written)
+    return _GAPS.sub("", vector) if GAP in vector else vector
+
+
+_ENDS: dict[str, list[str]] = {letter: [] for letter in _FIELDS.values()}
+
+
+def _places(letter: str, first: int, end: int) -> Sequence[str]:
+    """Give what stands between a word and the next: its place, from 1. A page has thousands."""
+    known = _ENDS[letter]
+    known += (f"':{place}{letter} '" for place in range(len(known) + 1, end + 1))
+    return known[first:end]
 
 
 def says(query: Query, *, sqlite: bool) -> ColumnElement[bool]:

@@ -170,3 +170,9 @@ async def test_a_text_of_any_length_can_be_stored(store: Store) -> None:
     assert await found(store, Says("long")) == ["Long"]
     await put(store, draft("3", {"title": "CJK", "body": "東京都" * 30_000}))
     assert await found(store, Says("京都")) == ["CJK"]
+
+
+async def test_of_what_is_too_long_the_beginning_is_found(store: Store) -> None:
+    await put(store, draft("1", {"title": "Log", "body": f"first {'tick ' * 16_000}last"}))
+    assert await found(store, Says("first")) == ["Log"]
+    assert await found(store, Says("last")) == []
