@@ -113,8 +113,9 @@ browser: $(READY) ## The dashboard in Debian's chromium
 long: $(READY) ## What takes minutes: stress of the log and the leases, takeovers in real time
 	@$(BIN)/pytest -n $(CORES) --dist loadfile -m long $(ARGS)
 
-conformance: $(READY) ## By the composers, audits and clients of others (needs node and npm)
-	@$(BIN)/pytest -m conformance $(ARGS)
+conformance: $(READY) ## By composers, audits, clients, fuzzers of others (node, npm; CASES=40: 2,000)
+	@$(if $(CASES),CASES=$(CASES)) $(if $(SEED),SEED=$(SEED)) \
+	  $(BIN)/pytest -m conformance -o faulthandler_timeout=600 $(ARGS)
 
 ##@ Help
 .PHONY: help

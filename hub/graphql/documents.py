@@ -22,6 +22,10 @@ from hub.store.documents import digest as digest_of
 
 MOST_DOCUMENTS = 1024
 MOST_ERRORS = 5  # of validation: who sends a document with more of them reads no more
+SAID_BY_THE_PARSER = (
+    ("Document contains more than", "tokens"),
+    ("Document is nested too deeply", "depth"),
+)
 MOST_LETTERS = 4 * 1024 * 1024  # of all texts together; their trees weigh some twenty times that
 
 
@@ -118,9 +122,11 @@ class Documents:
             refused = over("depth", None, self.limits.depth)
             return Document(text, None, (GraphQLError(str(refused), original_error=refused),))
         except GraphQLError as error:
-            if error.message.startswith("Syntax Error: Document contains more than"):
-                refused = over("tokens", None, self.limits.tokens)
-                error = GraphQLError(str(refused), original_error=refused)
+            # What is over the parser's own limits is no GraphQL to it.
+            for said, name in SAID_BY_THE_PARSER:
+                if error.message.startswith(f"Syntax Error: {said}"):
+                    refused = over(name, None, getattr(self.limits, name))
+                    error = GraphQLError(str(refused), original_error=refused)
             return Document(text, None, (error,))
         operations = [
             (one.name.value if one.name else None, OperationType(one.operation.value))
