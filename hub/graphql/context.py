@@ -1,7 +1,7 @@
 """What every resolver is handed: who asks, the runtime, and what was loaded for this request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from hub.route import facts_of
 from hub.runtime import Runtime
 from hub.signals import Scope, Signal, Viewer, now
 from hub.store.audit import Actor, actor_of
+from hub.store.log import Change
 
 # Raises Refused where there is more to say than that nobody is known by it.
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
@@ -42,6 +43,16 @@ class Context:
     @cached_property
     def loaders(self) -> Loaders:
         return Loaders(self.runtime.store, lambda: self.visible, self.shown)
+
+    def changes(self, place: int | None) -> AsyncGenerator[Change]:
+        """Follow the log from there on, for a subscription."""
+        return self.tail.follow(place)
+
+    def passed(self, seq: int) -> None:
+        """Note how far a subscription has looked at the log."""
+
+    def ended(self) -> None:
+        """Note that a subscription has looked at all that there is for it in the log."""
 
     async def renew(self) -> None:
         """Ask again who this is. Raises Refused when what they came with is good no more."""

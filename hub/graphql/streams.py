@@ -1,32 +1,79 @@
-"""Subscriptions: each event is executed, and written with the cursor that goes on after it."""
+"""Subscriptions: one execution for all who ask the same and see alike."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import AsyncGenerator, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
-from graphql import (
-    ExecutionResult,
-    GraphQLError,
-    create_source_event_stream,
-    execute_subscription_event,
-)
-from strawberry.execution import optimized_is_awaitable
+from graphql import GraphQLError
 
 from hub.graphql.context import Context
 from hub.graphql.documents import Document
 from hub.graphql.errors import counted, present
+from hub.graphql.execution import Execution, Question, unexecuted
+from hub.graphql.relay import read_log_cursor
 from hub.graphql.schema import Schema
-from hub.live.told import Told
+from hub.graphql.shared import seen_alike, seen_by_one, sight
+from hub.graphql.subscribed import Subscribed, subscribed
+from hub.graphql.watch import Rescoped, Watch
+from hub.live.groups import Alone, Groups, Member
+from hub.live.outlet import Line, Outlet
+from hub.live.told import Behind, Told
+from hub.signals import Viewer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Streams:
-    """Follows subscriptions for whichever transport."""
+    """Follows subscriptions for whichever transport.
+
+    `_alone`: documents of which it turned out that what they say depends on who asks.
+    """
 
     schema: Schema
+    groups: Groups
+    watch: Watch = field(default_factory=Watch)
+    _asked: WeakKeyDictionary[Document, dict[str | None, Subscribed]] = field(
+        default_factory=WeakKeyDictionary
+    )
+    _alone: WeakKeyDictionary[Document, bool] = field(default_factory=WeakKeyDictionary)
+
+    async def deliver(
+        self,
+        document: Document,
+        context: Context,
+        variables: Mapping[str, Any] | None,
+        operation: str | None,
+        line: Line,
+        after: str | None = None,
+    ) -> None:
+        """Tell a subscriber over its line until the stream ends; cancelled, it is told no more.
+
+        `after`: the cursor that a client's own transport goes on from; it wins over the document's.
+        Raises Behind where the client takes nothing, and Refused.
+        """
+        began = perf_counter()
+        try:
+            member, question, asked = self._read(document, variables, operation, line, after)
+            while True:
+                viewer = context.viewer
+                try:
+                    with self.watch.over(context, member, viewer):
+                        await self._serve(question, asked, context, viewer, member)
+                except Rescoped:
+                    line.outlet.forget(line)  # what waits was for who it was
+                    if line.cursor is not None:
+                        member.place, member.cursor = read_log_cursor(line.cursor), line.cursor
+                else:
+                    return
+        except asyncio.CancelledError:
+            line.outlet.forget(line)
+            raise
+        finally:
+            counted("subscription", line.errors.values(), perf_counter() - began)
 
     async def follow(
         self,
@@ -36,69 +83,94 @@ class Streams:
         operation_name: str | None = None,
         after: str | None = None,
     ) -> AsyncGenerator[Told]:
-        """Yield what a subscription tells, until it ends or this is closed.
+        """Yield what a subscriber is told, to whoever reads at its own pace.
 
-        `after`: the cursor that a client's own transport goes on from; it wins over the document's.
+        As `deliver`, but what it raises is told; only Behind is raised here as well.
         """
-        began = perf_counter()
-        failed: dict[str | None, GraphQLError] = {}  # one of each code
+        handed: asyncio.Queue[Any] = asyncio.Queue(1)
+        outlet = Outlet(handed.put)
+        line = Line(outlet, lambda told: {"told": told})
 
-        def presented(errors: Iterable[GraphQLError] | None) -> list[GraphQLError]:
-            public = [present(one) for one in errors or ()]
-            failed.update({(one.extensions or {}).get("code"): one for one in public})
-            return public
+        async def serve() -> None:
+            last: dict[str, Any] = {}
+            try:
+                await self.deliver(document, context, variables, operation_name, line, after)
+            except Behind as error:
+                last = {"error": error}
+            except Exception as error:  # noqa: BLE001 - present() logs what nobody expected
+                last = {"told": refusal(error)}
+            await outlet.send(last)
+            if "told" in last:
+                await outlet.send({})
 
-        context = replace(context, resumes=after)
+        # A task group may not be held open across the yields of a generator.
+        serving = asyncio.create_task(serve())  # noqa: TID251
         try:
-            events = await self._events(document, context, variables, operation_name)
-            if isinstance(events, ExecutionResult):
-                yield _unexecuted(presented(events.errors))
-                return
-            executor, source = events
-            async with aclosing(source):
-                async for event in source:
-                    ran: Any = execute_subscription_event(executor.build_per_event_executor(event))
-                    result: ExecutionResult = await ran if optimized_is_awaitable(ran) else ran
-                    body: dict[str, Any] = {"data": result.data}
-                    if result.errors:
-                        body["errors"] = [one.formatted for one in presented(result.errors)]
-                    yield Told(orjson.dumps(body).decode(), getattr(event, "cursor", None))
-        except Exception as error:  # noqa: BLE001 - present() logs what nobody expected
-            yield _unexecuted(presented([GraphQLError(str(error), original_error=error)]))
+            while "told" in (message := await handed.get()):
+                yield message["told"]
+            if "error" in message:
+                raise message["error"]
         finally:
-            counted("subscription", failed.values(), perf_counter() - began)
+            outlet.close()
+            serving.cancel()
+            await asyncio.wait({serving})
 
-    async def _events(
+    def _read(
         self,
         document: Document,
-        context: Context,
         variables: Mapping[str, Any] | None,
-        operation_name: str | None,
-    ) -> ExecutionResult | tuple[Any, Any]:
-        """Give the executor and its source of events, or what keeps it from having one."""
-        if errors := self.schema.judged(document, context, variables or {}, operation_name):
-            return ExecutionResult(None, errors)
-        executor = self.schema.executor(document, context, variables, operation_name)
-        if isinstance(executor, list):
-            return ExecutionResult(None, executor)
-        source: Any = create_source_event_stream(executor)
-        if optimized_is_awaitable(source):
-            source = await source
-        if isinstance(source, ExecutionResult):
-            return source
-        assert isinstance(source, AsyncIterable)
-        return executor, source
+        operation: str | None,
+        line: Line,
+        after: str | None,
+    ) -> tuple[Member, Question, Subscribed]:
+        """Take apart what is asked, and where in the log a subscriber stands."""
+        given = variables or {}
+        known = self._asked.setdefault(document, {})
+        if operation not in known:
+            known[operation] = subscribed(self.schema.documents.schema, document, operation)
+        asked = known[operation]
+        question = Question(document, operation, asked.rest(given))
+        if not asked.follows_log:
+            return Member(line, None, after), question, asked
+        cursor = asked.after(given) if after is None else after
+        if not isinstance(cursor, str):
+            return Member(line, self.groups.head()), question, asked
+        return Member(line, read_log_cursor(cursor), cursor), question, asked
 
+    async def _serve(
+        self,
+        question: Question,
+        asked: Subscribed,
+        context: Context,
+        viewer: Viewer,
+        member: Member,
+    ) -> None:
+        if asked.follows_log and question.document not in self._alone:
+            same = orjson.dumps(question.variables, option=orjson.OPT_SORT_KEYS)
+            key = (question.document.text, question.operation, same, sight(viewer))
+            start = partial(self._start, question, context, alike=True)
+            try:
+                return await self.groups.serve(key, start, member)
+            except Alone:
+                self._alone[question.document] = True
+        own: Hashable = object()
+        start = partial(self._start, question, context, alike=False)
+        return await self.groups.serve(own, start, member)
 
-def _unexecuted(errors: Iterable[GraphQLError]) -> Told:
-    """Write why an operation was not executed, or goes on no more; the errors are public."""
-    written = []
-    for one in errors:
-        one.path = None
-        written.append(one.formatted)
-    return Told(orjson.dumps({"errors": written}).decode(), executed=False)
+    def _start(
+        self,
+        question: Question,
+        context: Context,
+        begins: int | None,
+        until: int | None,
+        cursor: str | None = None,
+        *,
+        alike: bool,
+    ) -> Execution:
+        seen = seen_alike if alike else seen_by_one
+        return Execution(self.schema, question, seen(context, begins, until, cursor))
 
 
 def refusal(refused: Exception) -> Told:
     """Write an exception as the errors of an operation that it keeps from being executed."""
-    return _unexecuted([present(GraphQLError(str(refused), original_error=refused))])
+    return unexecuted([present(GraphQLError(str(refused), original_error=refused))])

@@ -189,7 +189,7 @@ async def _follow(
     if place is not None and (expired := await _expired(info, place)):
         yield expired
         return
-    async with aclosing(context.tail.follow(place)) as changes:
+    async with aclosing(context.changes(place)) as changes:
         async for change in changes:
             missing = place is not None and change.seq > place + 1
             if place is not None and missing and (expired := await _expired(info, place)):
@@ -198,16 +198,21 @@ async def _follow(
                 return
             place = change.seq
             if change.type is ChangeType.HISTORY:
+                context.passed(place)
                 continue
             await context.renew()
             was = change.was is not None and shows(change.was)
             now = change.type is not ChangeType.EXPIRED and shows(change.now)
             if not (was or now):
+                context.passed(place)
                 continue
             signal = await context.loaders.signal.load(change.signal_id) if now else None
             if now and signal is None:
+                context.passed(place)
                 continue  # it changed again meanwhile: a later line of the log says how
             yield _Step(log_cursor(change.seq), strawberry.ID(change.signal_id), was, signal)
+            context.passed(place)
+    context.ended()
 
 
 async def _expired(info: Info, place: int) -> CursorExpired | None:

@@ -88,7 +88,6 @@ class Tail:
         while True:
             queue = _Queue(is_subscriber=is_subscriber)
             self._queues.add(queue)
-            metrics.subscribers.inc(is_subscriber)
             joined = self.seq
             try:
                 while position < joined:
@@ -110,4 +109,15 @@ class Tail:
                 metrics.overtaken.inc()
             finally:
                 self._queues.discard(queue)
-                metrics.subscribers.dec(is_subscriber)
+
+    async def between(self, position: int, until: int) -> AsyncGenerator[Change]:
+        """Yield every change after a number, up to another, out of the log itself."""
+        while position < until:
+            changes = await self._read(position, min(BATCH, until - position))
+            for change in changes:
+                if change.seq > until:
+                    return
+                yield change
+            if not changes:
+                return
+            position = changes[-1].seq

@@ -20,7 +20,7 @@ from hub.store.sessions import Session, end_session, open_session, session_of
 from hub.web.cookies import SESSION, Cookies
 
 KEY_SESSION = timedelta(hours=12)
-FRESH_SECONDS = 5.0  # how long a look-up holds: a revoked key works no longer than this
+FRESH_SECONDS = 2.5  # how long a look-up holds: a revoked key works no longer than this
 REMEMBERED = 4096
 
 

@@ -17,6 +17,7 @@ from hub.graphql.transports.persisted import Persisted
 from hub.graphql.transports.served import Served
 from hub.graphql.transports.websocket import Socket
 from hub.live import Tail
+from hub.live.groups import Groups
 from hub.runtime import Runtime
 
 # Says how to identify who comes over a connection, with the token of `connection_init` if any.
@@ -45,7 +46,7 @@ class GraphQL:
             self.schema,
             Persisted(self.runtime.store, documents, settings.documents, self.own),
             Replies(self.schema, settings.response_cache * 1024 * 1024),
-            Streams(self.schema),
+            Streams(self.schema, Groups(lambda: self.tail.seq)),
             Admission(documents.limits),
             self.context,
             self.ending,

@@ -1,0 +1,119 @@
+"""Whose eyes a stream is executed with: those of all who see alike, or of one viewer.
+
+Who shares an execution has its roles and scopes in common, and nothing else. A resolver that asks
+for more - who this is, by which key, until when - is noticed: what it made is told to nobody, and
+everybody is executed for by themselves. No list of such fields is kept, which could be wrong.
+"""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Final, NoReturn
+
+from hub.graphql.context import Context
+from hub.graphql.relay import log_cursor
+from hub.live.groups import Alone
+from hub.signals import Viewer
+from hub.store.log import Change
+
+OWN: Final = frozenset({"person", "key_id", "subject", "name", "until"})
+
+
+class Noticed:
+    """Whether somebody asked for what is one viewer's own."""
+
+    def __init__(self) -> None:
+        self.is_so = False
+
+    def __call__(self) -> NoReturn:
+        self.is_so = True
+        raise Alone("this depends on who asks")
+
+
+class Anyone(Viewer):
+    """Stands for all viewers with the same roles and scopes."""
+
+    __slots__ = ("_noticed",)
+
+    def __init__(self, alike: Viewer, noticed: Noticed) -> None:
+        super().__init__(roles=alike.roles, scopes=alike.scopes)
+        object.__setattr__(self, "_noticed", noticed)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OWN:
+            object.__getattribute__(self, "_noticed")()
+        return super().__getattribute__(name)
+
+
+@dataclass(kw_only=True)
+class StreamContext(Context):
+    """The context of one execution of a subscription, that ends at `until` if that is given.
+
+    It `is_through` when it did. `place`: so far was the log looked at; None where no place in it
+    was asked for.
+    """
+
+    place: int | None
+    until: int | None
+    is_through: bool = False
+    noticed: Noticed = field(default_factory=Noticed)
+
+    def changes(self, place: int | None) -> AsyncGenerator[Change]:
+        if self.until is None or place is None:
+            return self.tail.follow(place)
+        return self.tail.between(place, self.until)
+
+    def passed(self, seq: int) -> None:
+        if self.place is not None:
+            self.place = seq
+
+    def ended(self) -> None:
+        if self.until is not None:
+            self.place, self.is_through = self.until, True
+
+    async def renew(self) -> None:
+        """Leave it to `hub.graphql.watch`: who sees alike no more, leaves this stream."""
+
+
+def seen_by_one(
+    context: Context, begins: int | None, until: int | None, cursor: str | None
+) -> StreamContext:
+    """Make the context of an execution that is for one viewer, and told to it alone."""
+    return StreamContext(
+        runtime=context.runtime,
+        tail=context.tail,
+        identify=context.identify,
+        known=context.known,
+        resumes=_resumes(begins, cursor),
+        place=begins,
+        until=until,
+    )
+
+
+def seen_alike(
+    context: Context, begins: int | None, until: int | None, cursor: str | None
+) -> StreamContext:
+    """Make the context of an execution that is for all who see what this viewer sees."""
+    noticed = Noticed()
+
+    async def identify() -> Viewer | None:
+        noticed()
+
+    return StreamContext(
+        runtime=context.runtime,
+        tail=context.tail,
+        identify=identify,
+        known=Anyone(context.viewer, noticed),
+        resumes=_resumes(begins, cursor),
+        place=begins,
+        until=until,
+        noticed=noticed,
+    )
+
+
+def _resumes(begins: int | None, cursor: str | None) -> str | None:
+    return cursor if cursor is not None or begins is None else log_cursor(begins)
+
+
+def sight(viewer: Viewer) -> tuple[frozenset[str], frozenset[str]]:
+    """Give what all who see alike have in common."""
+    return viewer.roles, viewer.scopes
