@@ -1,8 +1,10 @@
 """Assembles the schema, executes what is asked of it, and writes it as text."""
 
 from collections.abc import Mapping
+from copy import copy
+from functools import cache
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import strawberry
 from graphql import DocumentNode, ExecutionResult, GraphQLError, validate
@@ -34,6 +36,15 @@ class Schema(strawberry.federation.Schema):
         self.documents = Documents(self._schema)
         self.introspection: Literal["admins", "everyone"] = "admins"
         self._schema.extensions[PROJECTIONS] = Projections()
+
+    def limited(self, settings: Settings | None) -> Self:
+        """Give one of the same types that has documents and limits of its own."""
+        schema = copy(self)
+        schema.documents = Documents(self._schema)
+        if settings is not None:
+            schema.documents.limits = limits_of(settings)
+            schema.introspection = settings.introspection
+        return schema
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
         """Validate a document without executing it."""
@@ -142,7 +153,12 @@ class Schema(strawberry.federation.Schema):
 
 def make_schema(settings: Settings | None = None) -> Schema:
     """Make the schema; `settings` have the limits of what may be asked of it."""
-    schema = Schema(
+    return _types().limited(settings)
+
+
+@cache
+def _types() -> Schema:
+    return Schema(
         query=SubgraphQuery,
         mutation=Mutation,
         subscription=Subscription,
@@ -152,10 +168,6 @@ def make_schema(settings: Settings | None = None) -> Schema:
         scalar_overrides=ANY,
         federation_version=VERSION,
     )
-    if settings is not None:
-        schema.documents.limits = limits_of(settings)
-        schema.introspection = settings.introspection
-    return schema
 
 
 def schema_text() -> str:
