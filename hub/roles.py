@@ -2,16 +2,18 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 
-def default_roles() -> dict[str, Any]:
-    roles: dict[str, Any] = _defaults()["roles"]
+def default_roles() -> Mapping[str, Any]:
+    roles: Mapping[str, Any] = _defaults()["roles"]
     return roles
 
 
-def _defaults() -> dict[str, Any]:
+@cache
+def _defaults() -> Mapping[str, Any]:
     return tomllib.loads(files("hub").joinpath("roles.toml").read_text())
 
 
@@ -19,7 +21,10 @@ def role_tables(data: Mapping[str, Any]) -> dict[str, Any]:
     """Give the table of every role that a hub.toml has, number by number."""
     tables = default_roles() if _come_along(data) else {}
     given = data.get("roles", {})
-    return tables | {name: _merged(tables.get(name, {}), table) for name, table in given.items()}
+    return {
+        **tables,
+        **{name: _merged(tables.get(name, {}), table) for name, table in given.items()},
+    }
 
 
 def audience_table(data: Mapping[str, Any]) -> dict[str, Any]:
