@@ -118,6 +118,7 @@ def in_this_process(
         return Done(int(ended.value.code or 0), *captured.readouterr())
 
     gc.collect()  # what earlier tests left behind says now what it has to say
+    gc.freeze()  # and what is in use needs no second look
     yield run
     root.handlers[:] = handlers
     for one, level in levels.items():
