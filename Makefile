@@ -77,7 +77,7 @@ lock-check: $(READY) ## The locks are what pyproject.toml says
 	  || { echo 'run `make lock`' >&2; exit 1; }
 
 ##@ Prove
-.PHONY: bench examples processes certify crash faults live deploy-check browser long conformance vendors
+.PHONY: bench examples processes certify crash model faults live deploy-check browser long conformance vendors
 bench: $(READY) ## Speed against baselines, to build/bench.json (ONLY=query,fanout LONG=1)
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
@@ -97,6 +97,10 @@ vendors: $(READY) ## What vendors publish (HUB_CONTRACTS, ../shared/contracts), 
 crash: $(READY) ## Kill -9 again and again, and count what is lost (N=200 MODE=scaled SEED=1)
 	@$(BIN)/python -m tests.crash $(if $(N),--rounds $(N)) $(if $(MODE),--mode $(MODE)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT))
+
+model: $(READY) ## Live streams under whatever happens: no gap, no repeat, no leak (N=10000 MODE=scaled SEED=1)
+	@$(BIN)/python -m tests.model $(if $(N),--steps $(N)) $(if $(MODE),--mode $(MODE)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(PLANT),--plant $(PLANT)) $(ARGS)
 
 faults: $(READY) ## With databases stopped, disks full and sources mad (as root also tmpfs)
 	@$(BIN)/pytest -m faults $(ARGS)
