@@ -13,7 +13,7 @@ from hub.errors import Refused
 from hub.graphql.context import Context
 from hub.graphql.streams import refusal
 from hub.graphql.transports.served import Served
-from hub.live.told import Told
+from hub.live.told import Behind, Told
 
 HEARTBEAT: Final = 12.0  # seconds between signs of life that keep a quiet stream open
 
@@ -97,7 +97,11 @@ async def written(
                 if not done:
                     yield framing.alive
                     continue
-                if (told := waiting.result()) is None:
+                try:
+                    told = waiting.result()
+                except Behind:
+                    return  # nor is this the end: whoever reads on comes again with its last id
+                if told is None:
                     break
                 yield framing.told(told)
                 waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251

@@ -2,24 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Collection
-from contextlib import ExitStack, aclosing
+from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types.graphql import OperationType
 
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
-from hub.graphql.errors import present
 from hub.graphql.limits import Limits, over
+from hub.graphql.streams import refusal
 from hub.graphql.transports.requests import Asked, read_payload
 from hub.graphql.transports.served import Served
-from hub.live.told import Told
+from hub.live.outlet import Line, Message, Outlet
+from hub.live.told import Behind, Told
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
@@ -45,6 +45,7 @@ class Socket:
         self._held = ExitStack()  # the place of this socket among those of its key
         self._context: Context | None = None
         self._operations: dict[str, asyncio.Task[None]] = {}
+        self._outlet: Outlet
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = WebSocket(scope, receive, send)
@@ -56,6 +57,7 @@ class Socket:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
+        self._outlet = Outlet(send)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]  # a coroutine, as of all servers
         with self._held:
             await self._serve(socket)
 
@@ -65,6 +67,7 @@ class Socket:
                 try:
                     await self._converse(socket, tasks)
                 finally:
+                    self._outlet.close()
                     for operation in self._operations.values():
                         operation.cancel()
         except* Closed as group:
@@ -91,11 +94,11 @@ class Socket:
             case "connection_init":
                 await self._init(socket, tasks, message.get("payload") or {})
             case "ping":
-                await _send(socket, {"type": "pong"})
+                await self._send({"type": "pong"})
             case "pong":
                 pass
             case "subscribe":
-                await self._subscribe(socket, tasks, message["id"], message["payload"])
+                await self._subscribe(tasks, message["id"], message["payload"])
             case "complete":
                 if operation := self._operations.pop(message["id"], None):
                     operation.cancel()
@@ -118,12 +121,10 @@ class Socket:
             self._held.enter_context(place)
         except Refused as refused:
             raise Closed(1013, str(refused)[:120]) from None  # which clients try again after
-        await _send(socket, {"type": "connection_ack"})
+        await self._send({"type": "connection_ack"})
         tasks.create_task(_stay(self._context))
 
-    async def _subscribe(
-        self, socket: WebSocket, tasks: asyncio.TaskGroup, id_: str, asked: Asked | Refused
-    ) -> None:
+    async def _subscribe(self, tasks: asyncio.TaskGroup, id_: str, asked: Asked | Refused) -> None:
         if self._context is None:
             raise Closed(4401, "Unauthorized")
         if id_ in self._operations:
@@ -131,44 +132,50 @@ class Socket:
         if len(self._operations) >= (most := self._served.limits.subscriptions):
             asked = over("subscriptions", None, most)
         if isinstance(asked, Refused):
-            await _send_errors(socket, id_, [_presented(asked)])
+            errors = orjson.loads(refusal(asked).text)["errors"]
+            await self._send({"id": id_, "type": "error", "payload": errors})
             return
-        self._operations[id_] = tasks.create_task(self._operate(socket, id_, asked, self._context))
+        self._operations[id_] = tasks.create_task(self._operate(id_, asked, self._context))
 
-    async def _operate(self, socket: WebSocket, id_: str, asked: Asked, context: Context) -> None:
+    async def _operate(self, id_: str, asked: Asked, context: Context) -> None:
         me = asyncio.current_task()
-        held = ExitStack()
+        head, is_over = f'{{"id":{orjson.dumps(id_).decode()},"type":', False
+
+        def framed(told: Told) -> Message:
+            nonlocal is_over
+            if told.executed:
+                return _text_of(f'{head}"next","payload":{told.text}}}')
+            is_over = True
+            self._forget(id_, me)
+            errors = orjson.dumps(orjson.loads(told.text)["errors"]).decode()
+            return _text_of(f'{head}"error","payload":{errors}}}')
+
         try:
             self._served.admission.admit(context.viewer)
             document = await self._served.persisted.read(asked)
             kind = document.operation(asked.operation_name) if document.node else None
             if kind is OperationType.SUBSCRIPTION:
-                results = self._served.streams.follow(
-                    document, context, asked.variables, asked.operation_name
+                line = Line(self._outlet, framed)
+                await self._served.streams.deliver(
+                    document, context, asked.variables, asked.operation_name, line
                 )
             else:
-                held.enter_context(self._served.admission.running(context.viewer))
-                reply = await self._served.replies.of(
-                    document, context, asked.variables, asked.operation_name
-                )
-                results = _once(Told(reply.body.decode(), executed=reply.executed))
-            async with aclosing(results):
-                async for told in results:
-                    if not told.executed:
-                        self._forget(id_, me)
-                        await _send_errors(socket, id_, orjson.loads(told.text)["errors"])
-                        return
-                    await _send_text(socket, id_, told.text)
-            self._forget(id_, me)
-            await _send(socket, {"id": id_, "type": "complete"})
-        except WebSocketDisconnect:
-            return  # noticed first by a send; the reader notices too
+                with self._served.admission.running(context.viewer):
+                    reply = await self._served.replies.of(
+                        document, context, asked.variables, asked.operation_name
+                    )
+                told = Told(reply.body.decode(), executed=reply.executed)
+                await self._outlet.send(framed(told))
+            if not is_over:
+                self._forget(id_, me)
+                await self._send({"id": id_, "type": "complete"})
+        except Behind as behind:
+            await self._outlet.send(framed(refusal(_resumable(behind))))
         except Exception as error:  # noqa: BLE001 - present() logs it; other operations go on
-            failed = GraphQLError("", original_error=error)
-            self._forget(id_, me)
-            await _send_errors(socket, id_, [present(failed).formatted])
-        finally:
-            held.close()
+            await self._outlet.send(framed(refusal(error)))
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._outlet.send(_text_of(orjson.dumps(message).decode()))
 
     def _forget(self, id_: str, task: asyncio.Task[None] | None) -> None:
         """Free the id before the last message, so that the client may use it again at once."""
@@ -181,11 +188,6 @@ class Socket:
         if origin is None or origin in self._origins:
             return True
         return urlsplit(origin).netloc.lower() == socket.headers.get("host", "").lower()
-
-
-async def _once(told: Told) -> AsyncGenerator[Told]:
-    """Tell the one result of a query or a mutation as a subscription does."""
-    yield told
 
 
 async def _stay(context: Context) -> None:
@@ -249,18 +251,14 @@ def _token(given: dict[str, Any]) -> str | None:
     return None
 
 
-def _presented(refused: Refused) -> Any:
-    return present(GraphQLError(str(refused), original_error=refused)).formatted
+def _text_of(text: str) -> Message:
+    return {"type": "websocket.send", "text": text}
 
 
-async def _send(socket: WebSocket, message: dict[str, Any]) -> None:
-    await socket.send({"type": "websocket.send", "text": orjson.dumps(message).decode()})
-
-
-async def _send_text(socket: WebSocket, id_: str, text: str) -> None:
-    whole = f'{{"id":{orjson.dumps(id_).decode()},"type":"next","payload":{text}}}'
-    await socket.send({"type": "websocket.send", "text": whole})
-
-
-async def _send_errors(socket: WebSocket, id_: str, errors: list[Any]) -> None:
-    await _send(socket, {"id": id_, "type": "error", "payload": errors})
+def _resumable(behind: Behind) -> Refused:
+    return Refused(
+        Code.FELL_BEHIND,
+        "You took nothing of what you are told for too long",
+        "Subscribe again, `after` the cursor in extensions.resumeFrom",
+        {"resumeFrom": behind.cursor},
+    )
