@@ -26,7 +26,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
-from hub.signals import Signal
+from hub.signals import Signal, iso
 from hub.store.columns import among
 from hub.store.insert import Insert
 from hub.store.tables import SearchedRow, SignalRow, UnmergedRow, table
@@ -48,10 +48,10 @@ _INDEX = sql_table("search_index", column("rowid"))
 _INSERT = Insert(table(SearchedRow), ("signal_id", "updated_at", "words"))
 MERGED: Final = 500  # pages of the index in one transaction
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
-_FILL = (
-    "INSERT INTO search_index (rowid, title, names, summary, body)"
-    " SELECT id, ?, ?, ?, ? FROM searched WHERE signal_id = ?"
-)
+_KNOW = "INSERT INTO searched (id, signal_id, updated_at) VALUES (?, ?, ?)"
+# Not by an INSERT of what a SELECT finds: it may have many rows, so SQLite makes a savepoint for
+# each, and FTS5 then writes a part of its index for each, to be merged with all the others.
+_FILL = "INSERT INTO search_index (rowid, title, names, summary, body) VALUES (?, ?, ?, ?, ?)"
 
 
 async def index(
@@ -67,10 +67,14 @@ async def index(
         rows = zip(every, map(_vector, fields), strict=True)
         await _INSERT.rows(connection, [(one.id, one.updated_at, words) for one, words in rows])
         return
-    await _INSERT.rows(connection, [(one.id, one.updated_at, None) for one in every])
+    # Nobody else writes meanwhile. FTS5 takes rising numbers best.
+    last = await connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM searched")
+    numbered = list(enumerate(every, last.scalar_one() + 1))
+    await connection.exec_driver_sql(
+        _KNOW, [(number, one.id, iso(one.updated_at)) for number, one in numbered]
+    )
     texts = [
-        (*(" ".join(words) for words in given), one.id)
-        for one, given in zip(every, fields, strict=True)
+        (number, *map(" ".join, given)) for (number, _), given in zip(numbered, fields, strict=True)
     ]
     await connection.exec_driver_sql(_FILL, texts)
 
