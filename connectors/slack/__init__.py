@@ -15,11 +15,11 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, Field
 
+from connectors.slack.answers import pages, refusal
 from connectors.slack.events import SIGNED, deleted, verdict
 from connectors.slack.messages import EPOCH, State, author_of, name_of, shown, ts_at, ts_of, when
 from hub.connector import (
     Api,
-    AuthFailed,
     BadRecord,
     Bearer,
     Classification,
@@ -30,17 +30,13 @@ from hub.connector import (
     Http,
     Page,
     Pushed,
-    RateLimited,
     SecretStr,
-    SourceError,
     SourceMisbehaved,
     Status,
     Verdict,
     now,
 )
 
-_PAGE = 200  # what Slack recommends; how many come is for Slack to say
-_SIGN_IN = {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
 _ID = re.compile(r"[CDG][A-Z0-9]{8,}")
 _UNREAD = {"from": "0", "top": "0", "known": {}, "threads": {}, "deep": EPOCH.isoformat()}
 
@@ -89,7 +85,7 @@ class Slack(Connector):
     def endpoint(self) -> Endpoint:
         lists = max(1, self.per_minute * 2 // 5)  # tier 2: 20 a minute, where tier 3 has 50
         limits = dict.fromkeys(_TIER_3, self.per_minute) | dict.fromkeys(_TIER_2, lists)
-        return Http(self.url, Bearer(self.token), per_minute_at=limits, says_no=_refusal)
+        return Http(self.url, Bearer(self.token), per_minute_at=limits, says_no=refusal)
 
     def verify(self, request: Pushed) -> Verdict:
         SIGNED.check(request, self.signing_secret)
@@ -148,7 +144,7 @@ class Slack(Connector):
         wanted = [name.removeprefix("#") for name in self.channels]
         if any(name not in known and not _ID.fullmatch(name) for name in wanted):
             types = "public_channel,private_channel"
-            async for body in _pages(api, "conversations.list", types=types):
+            async for body in pages(api, "conversations.list", types=types):
                 listed = [one for one in body["channels"] if one.get("id")]
                 found = {channel.get("name"): channel["id"] for channel in listed}
                 known |= {name: found[name] for name in wanted if name in found.keys() - known}
@@ -162,7 +158,7 @@ class Slack(Connector):
             yield fresh
         where = {"channel": channel, "oldest": window["oldest"], "latest": window["latest"]}
         if not window["end"]:
-            async for body in _pages(api, "conversations.history", **where):
+            async for body in pages(api, "conversations.history", **where):
                 messages = body["messages"]
                 times = sorted(filter(None, map(ts_of, messages)), key=Decimal)
                 window["latest"] = next(iter(times), window["latest"])
@@ -236,7 +232,7 @@ class Slack(Connector):
         for parent, replies in list(todo.items()):
             oldest = min(mine["threads"].get(parent, [""])[0] or parent, mine["from"], key=Decimal)
             where, fresh = {"channel": channel, "ts": parent, "oldest": oldest}, list[Any]()
-            async for body in _pages(api, "conversations.replies", **where):
+            async for body in pages(api, "conversations.replies", **where):
                 messages = body.get("messages") or ()  # with the parent, whatever `oldest` is
                 fresh += self._sift(mine, (one for one in messages if ts_of(one) != parent), "0")
             gone = [ts for ts, mark in mine["known"].items() if mark[2] == parent]
@@ -256,7 +252,7 @@ class Slack(Connector):
     async def _learn(self, api: Api, channel: str, names: State) -> None:
         if "site" not in names:
             names["site"] = (await api.get("auth.test"))["url"].rstrip("/")
-            async for body in _pages(api, "users.list"):
+            async for body in pages(api, "users.list"):
                 names["people"] |= {user["id"]: user for user in body["members"]}
         if channel not in names:
             names[channel] = (await api.get("conversations.info", channel=channel))["channel"]
@@ -286,28 +282,3 @@ class Slack(Connector):
             attributes={"channel": place, "channel_id": channel, "user_id": message.get("user")},
             thread=f"{channel}/{thread}",
         )
-
-
-async def _pages(api: Api, method: str, **params: Any) -> AsyncIterator[State]:
-    after: str | None = None
-    while True:
-        body = await api.get(method, limit=_PAGE, cursor=after, **params)
-        before, after = after, (body.get("response_metadata") or {}).get("next_cursor")
-        yield body | {"after": after}
-        if not after:  # the only sign of the end: a short or an empty page is none
-            return
-        if after == before:
-            raise SourceMisbehaved(f"{method} sends the same page again and again")
-
-
-def _refusal(body: Any) -> SourceError | None:
-    """Find a refusal: https://docs.slack.dev/apis/web-api/#responses."""
-    told = body if isinstance(body, dict) else {"error": "what is no object"}
-    error = str(told.get("error"))
-    if told.get("ok") or error == "thread_not_found":  # just deleted: a thread without messages
-        return None
-    if error == "ratelimited":
-        return RateLimited("Slack says ratelimited")
-    if error in _SIGN_IN:
-        return AuthFailed(f"Slack says {error}", "Install the app again and give its new bot token")
-    return SourceMisbehaved(f"Slack says {error} {told.get('needed') or ''}".strip())

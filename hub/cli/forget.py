@@ -13,7 +13,8 @@ from hub.errors import Code, ConfigError, Refused
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.forget import Erased, Person
+    from hub.forget import Erased
+    from hub.forget.person import Person
     from hub.settings import Settings
     from hub.store import Store
     from hub.store.people import Known
@@ -87,7 +88,7 @@ def _ask(*, json: bool) -> None:
 
 
 async def _find(settings: "Settings", asked: str | None) -> "list[tuple[Person, tuple[int, int]]]":
-    from hub.forget import known_as
+    from hub.forget.person import known_as
     from hub.store.forgotten import who_came_back
     from hub.store.people import count_of, find_people
 
@@ -107,7 +108,7 @@ async def _find(settings: "Settings", asked: str | None) -> "list[tuple[Person, 
 
 async def _unknown(store: "Store", asked: str, known: "Sequence[Known]") -> "Person":
     """Take one who was forgotten before, and may be mentioned by now. Raises Refused."""
-    from hub.forget import Person, possible_keys
+    from hub.forget.person import Person, possible_keys
     from hub.store.forgotten import forgotten
     from hub.store.sources import standings
 

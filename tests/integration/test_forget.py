@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from hub.config import read_config
 from hub.connector import AccountRef, Bad, Draft, Page, PersonRef, Pushed
-from hub.forget import Forgetting, Person, known_as
+from hub.forget import Forgetting
+from hub.forget.person import Person, known_as
 from hub.ingest import Plan, Reading, ingest
 from hub.ingest.enrich import FORGOTTEN_TITLE
 from hub.route import Router

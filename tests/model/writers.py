@@ -12,7 +12,8 @@ from sqlmodel import col
 
 from hub.bus.local import LocalBus
 from hub.connector import Draft, Page, PersonRef
-from hub.forget import Forgetting, known_as
+from hub.forget import Forgetting
+from hub.forget.person import known_as
 from hub.ingest import Plan, Reading, ingest
 from hub.kinds import Severity
 from hub.renewal import reload

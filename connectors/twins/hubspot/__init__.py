@@ -7,10 +7,10 @@ associations/associate-records/guide of https://developers.hubspot.com/docs/api-
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from operator import eq, ge, gt, le, lt, ne, not_
+from operator import not_
 from typing import Any, ClassVar
 
 from starlette.requests import Request
@@ -19,8 +19,19 @@ from starlette.responses import JSONResponse, Response
 from connectors import twins
 from connectors.twins import Allowed, Call, Check, Excuse, Fault, moment
 from connectors.twins.hubspot.events import pushed
-
-Record = dict[str, Any]
+from connectors.twins.hubspot.records import (
+    COMPARE,
+    CUSTOMERS,
+    ENDS,
+    Record,
+    as_shown,
+    as_text,
+    comparable,
+    holds,
+    iso,
+    made_up,
+    milliseconds,
+)
 
 _STAGES = {
     "appointmentscheduled": ("Appointment Scheduled", "0.2", "false"),
@@ -31,10 +42,7 @@ _STAGES = {
     "closedwon": ("Closed Won", "1.0", "true"),
     "closedlost": ("Closed Lost", "0.0", "true"),
 }
-_ENDS = frozenset({"closedwon", "closedlost"})
-_ALWAYS = ("hs_object_id", "createdate", "hs_createdate", "hs_lastmodifieddate")
 _NO_PROPERTIES = frozenset({"object", "id", "at", "properties", "company", "archived", "title"})
-_CUSTOMERS = ("Acme Robotics", "Borealis Foods", "Cobalt Insurance", "Delta Shipping")
 _SEARCH: Mapping[str, Callable[[Any], bool]] = {
     "filterGroups": lambda groups: len(groups) <= 5 and all(map(_is_group, groups)),
     "sorts": lambda sorts: len(sorts) <= 1 and all("propertyName" in sort for sort in sorts),
@@ -42,7 +50,6 @@ _SEARCH: Mapping[str, Callable[[Any], bool]] = {
     "limit": lambda limit: type(limit) is int and 1 <= limit <= 200,
     "after": lambda after: isinstance(after, str) and after.isdigit(),
 }
-_COMPARE = {"EQ": eq, "NEQ": ne, "LT": lt, "LTE": le, "GT": gt, "GTE": ge}
 _NOTHING: Record = {"id": ""}
 _TITLE = {"deals": "dealname", "leads": "hs_lead_name", "tickets": "subject", "companies": "name"}
 
@@ -116,17 +123,19 @@ class Twin(twins.Twin):
             for record in self.objects[kind].values()
             if not record["archived"]
             and record["id"] not in self.unindexed
-            and any(all(_holds(one, record) for one in filters) for filters in groups)
+            and any(all(holds(one, record) for one in filters) for filters in groups)
         ]
         # Records that tie come in an order that is of no use to anybody.
         found.sort(key=lambda record: record["id"][::-1])
         for sort in asked.get("sorts", ()):
             by, down = sort["propertyName"], sort.get("direction") == "DESCENDING"
-            found.sort(key=lambda record: _value(by, record["properties"].get(by)), reverse=down)
+            found.sort(
+                key=lambda record: comparable(by, record["properties"].get(by)), reverse=down
+            )
         following = offset + min(limit, self.page)
         found = [_NOTHING] * self._blank + found
         page = [one for one in found[offset:following] if one["id"] not in self.hidden]
-        shown = [_shown(one, asked.get("properties", ())) for one in page]
+        shown = [as_shown(one, asked.get("properties", ())) for one in page]
         answer: Record = {"total": len(found), "results": shown}
         if following < len(found):
             answer["paging"] = {"next": {"after": str(following)}}
@@ -137,7 +146,7 @@ class Twin(twins.Twin):
         if (asked := await _json(request, keys)) is None:
             return _error(400, "VALIDATION_ERROR", "Invalid input JSON")
         known = (self.objects["companies"].get(one["id"]) for one in asked["inputs"])
-        results = [_shown(one, asked["properties"]) for one in known if one]
+        results = [as_shown(one, asked["properties"]) for one in known if one]
         return _batch(results, len(asked["inputs"]) - len(results))
 
     async def _links(self, request: Request) -> Response:
@@ -210,23 +219,23 @@ class Twin(twins.Twin):
         if given.get("dealstage", "closedwon") not in _STAGES:
             raise ValueError(f"there is no stage {given['dealstage']!r}, only {', '.join(_STAGES)}")
         old = self.objects[kind].get(number, {"properties": {}})["properties"]
-        customer = record.get("company", None if old else _CUSTOMERS[int(number) % 4])
+        customer = record.get("company", None if old else CUSTOMERS[int(number) % 4])
         company = self._company(customer, at) if customer and kind != "companies" else None
-        says = old or _made_up(kind, (company or {}).get("name") or "Our", given, at)
-        says = says | {name: _text(value) for name, value in given.items()}
+        says = old or made_up(kind, (company or {}).get("name") or "Our", given, at)
+        says = says | {name: as_text(value) for name, value in given.items()}
         if kind == "deals" and says["dealstage"] != old.get("dealstage"):
-            ends = says["dealstage"] in _ENDS
-            entered = _iso(at) if old or ends else says["createdate"]
+            ends = says["dealstage"] in ENDS
+            entered = iso(at) if old or ends else says["createdate"]
             says |= {"hs_v2_date_entered_current_stage": entered}
-            says |= {"closedate": _iso(at)} if ends and "closedate" not in given else {}
+            says |= {"closedate": iso(at)} if ends and "closedate" not in given else {}
         if company and kind == "deals":
             self.companies_of[number] = [company["hs_object_id"]]
         if company and kind == "leads":
             says |= {f"hs_associated_company_{it}": company[it] for it in ("name", "domain")}
         # HubSpot's clock does not run backwards: what is told late is modified now.
-        after = _milliseconds(old["hs_lastmodifieddate"]) + 1 if old else 0
-        self._clock = max(_milliseconds(_iso(at)), self._clock, after)
-        modified = _iso(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self._clock))
+        after = milliseconds(old["hs_lastmodifieddate"]) + 1 if old else 0
+        self._clock = max(milliseconds(iso(at)), self._clock, after)
+        modified = iso(datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=self._clock))
         says |= {"hs_object_id": number, "hs_lastmodifieddate": modified}
         self.objects[kind][number] = {
             "id": number,
@@ -249,57 +258,6 @@ class Twin(twins.Twin):
         return dict(self.emit(new)["properties"])
 
 
-def _made_up(kind: str, customer: str, given: Record, at: datetime) -> Record:
-    """Fill in what a new record does not say."""
-    if kind == "companies":
-        return {"createdate": _iso(at), "name": "Acme Robotics", "domain": "acme-robotics.example"}
-    if kind == "tickets":
-        return {"createdate": _iso(at), "subject": "A question", "hs_pipeline_stage": "1"}
-    if kind == "leads":
-        lead = {"hs_lead_name": "Jamie Ortiz", "hs_lead_label": "WARM", "hs_lead_source": "WEBSITE"}
-        return lead | {"hs_createdate": _iso(at), "hubspot_owner_id": "71"}
-    took = timedelta(days=21 if given.get("dealstage", "closedwon") in _ENDS else 0)
-    deal = {"dealname": f"{customer} yearly plan", "dealstage": "closedwon", "amount": "24000"}
-    about = {"pipeline": "default", "dealtype": "newbusiness", "hubspot_owner_id": "71"}
-    source = {"hs_analytics_source": "ORGANIC_SEARCH", "deal_currency_code": "EUR"}
-    return deal | about | source | {"createdate": _iso(at - took)}
-
-
-def _shown(record: Record, names: Sequence[str]) -> Record:
-    says = record["properties"]
-    told = [*names, *(name for name in _ALWAYS if name in says)]
-    return record | {"properties": {name: says.get(name) for name in told}}
-
-
-def _holds(rule: Record, record: Record) -> bool:
-    name, has = rule["propertyName"], record["properties"].get(rule["propertyName"])
-    if has is None:
-        return bool(rule["operator"] == "NEQ")
-    return bool(_COMPARE[rule["operator"]](_value(name, has), _value(name, rule["value"])))
-
-
-def _value(name: str, raw: str | None) -> str | float:
-    """Read a property for comparison; ids are compared as the strings that they are."""
-    if "date" in name:
-        return _milliseconds(raw) if raw else 0
-    return float(raw or 0) if name == "amount" else raw or ""
-
-
-def _milliseconds(time: str) -> int:
-    if time.isdigit():
-        return int(time)
-    return round(datetime.fromisoformat(time).timestamp() * 1000)
-
-
-def _iso(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _text(value: Any) -> str | None:
-    """Keep a property as HubSpot does, as a string whatever it is."""
-    return str(value).lower() if isinstance(value, bool) else value and str(value)
-
-
 async def _json(request: Request, keys: Mapping[str, Callable[[Any], Any]]) -> Record | None:
     """Read a body that has no other keys than these, each with a value that its check passes."""
     try:
@@ -312,9 +270,7 @@ async def _json(request: Request, keys: Mapping[str, Callable[[Any], Any]]) -> R
 
 def _is_group(group: Any) -> bool:
     rules, keys = group["filters"], {"propertyName", "operator", "value"}
-    return len(rules) <= 6 and all(
-        set(one) == keys and one["operator"] in _COMPARE for one in rules
-    )
+    return len(rules) <= 6 and all(set(one) == keys and one["operator"] in COMPARE for one in rules)
 
 
 def _is_batch(most: int) -> Callable[[Any], bool]:

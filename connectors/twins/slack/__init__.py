@@ -9,11 +9,9 @@ Written down from the vendor's pages:
 import re
 from base64 import b64decode, b64encode
 from collections import deque
-from collections.abc import Container, Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from itertools import count
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -21,11 +19,18 @@ from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Call, Check, No, moment
+from connectors.twins.slack.directory import TEAM, Directory, are_types, type_of
 from connectors.twins.slack.events import event_of, pushed
+from connectors.twins.slack.messages import (
+    Record,
+    free,
+    is_only_reply,
+    replies_to,
+    seen,
+    time_of,
+    within,
+)
 
-Record: TypeAlias = dict[str, Any]
-
-_TEAM = "T000000001"
 _SITE = "https://acme.slack.example/"
 _PEOPLE = ("Jane Doe", "Omar Haddad", "Mei Lin", "Tomás Rivera")
 _SAID = (
@@ -42,8 +47,8 @@ class Twin(twins.Twin):
     def __init__(self, *, token: str = "xoxb-twin", page: int = 999) -> None:  # noqa: S107 - opens nothing
         """Answer with `page` records at most, however many are asked for, as Slack may."""
         self.token, self.page = token, page
-        self.channels: dict[str, Record] = {}
-        self.users: dict[str, Record] = {}
+        self.directory = Directory()
+        self.channels, self.users = self.directory.channels, self.directory.users
         self.messages: dict[str, dict[str, Record]] = {}
         self.refusals: list[str] = []
         """What Slack says to the next requests in place of an answer: `ratelimited`."""
@@ -51,7 +56,6 @@ class Twin(twins.Twin):
         self.signing_secret = "the-secret-of-the-twins-app"  # noqa: S105 - opens only this twin
         self._numbered: dict[int, tuple[str, str]] = {}  # channel and ts
         self._events: dict[str, Record] = {}  # the newest of each message, by its ts
-        self._numbers = count(1)
         self._blank, self._forgotten = False, 0
         super().__init__()
 
@@ -59,7 +63,7 @@ class Twin(twins.Twin):
         paged: dict[str, Check] = {"cursor": bool, "limit": str.isdigit}
         ends = {"latest": _is_number, "oldest": _is_number, "inclusive": _is_flag}
         window: dict[str, Check] = {"channel": bool, **ends, **paged}
-        kinds: dict[str, Check] = {"types": _are_types, "exclude_archived": _is_flag, **paged}
+        kinds: dict[str, Check] = {"types": are_types, "exclude_archived": _is_flag, **paged}
         need = frozenset({"channel"})
         return (
             Allowed("GET", "/api/auth.test", self._auth),
@@ -153,16 +157,16 @@ class Twin(twins.Twin):
                 if changed in self.messages.get(name, {})
             )
             return self._change(channel, changed, record, at)
-        number = next(self._numbers)
+        number = self.directory.count()
         channel = self._channel(record)
         said = self.messages[channel]
-        ts = _free(at, said)
+        ts = free(at, said)
         said[ts] = {
             "type": "message",
             "ts": ts,
-            "user": self._user(record.get("user") or _PEOPLE[number % len(_PEOPLE)]),
+            "user": self.directory.user(record.get("user") or _PEOPLE[number % len(_PEOPLE)]),
             "text": record.get("text", record.get("title", _SAID[number % len(_SAID)])),
-            "team": _TEAM,
+            "team": TEAM,
             "client_msg_id": f"00000000-0000-4000-8000-{number:012d}",
         }
         for name in ("thread_ts", "subtype", "bot_id", "files", "username"):
@@ -172,6 +176,13 @@ class Twin(twins.Twin):
             said[ts]["parent_user_id"] = said[record["thread_ts"]]["user"]
         self._events[ts] = event_of(self.channels[channel], None, dict(said[ts]), at)
         return {"channel": channel, **said[ts]}
+
+    def _channel(self, record: Mapping[str, Any]) -> str:
+        channel = self.directory.channel(str(record.get("channel", "general")))
+        self.messages.setdefault(channel["id"], {})
+        if "private" in record:
+            channel["is_private"] = record["private"]
+        return str(channel["id"])
 
     def _change(
         self, channel: str, ts: str, record: Mapping[str, Any], at: datetime
@@ -185,72 +196,22 @@ class Twin(twins.Twin):
                 said[ts] = message | gone | {"text": "This message was deleted."}
             self._events[ts] = event_of(self.channels[channel], was, said.get(ts), at)
             return {"channel": channel, "deleted_ts": ts}
-        edited = _free(at, {ts, message.get("edited", {}).get("ts")})
+        edited = free(at, {ts, message.get("edited", {}).get("ts")})
         message["text"] = record.get("text", record.get("title", "Edited"))
         message["edited"] = {"user": message["user"], "ts": edited}
         self._events[ts] = event_of(self.channels[channel], was, dict(message), at)
         return {"channel": channel, **message}
 
-    def _channel(self, record: Mapping[str, Any]) -> str:
-        name = str(record.get("channel", "general")).removeprefix("#")
-        for channel in self.channels.values():
-            if name in {channel["id"], channel.get("name")}:
-                break
-        else:
-            if re.fullmatch(r"[CDG][A-Z0-9]{8,}", name):
-                raise KeyError(name)
-            channel = self._open(name)
-        if "private" in record:
-            channel["is_private"] = record["private"]
-        return str(channel["id"])
-
-    def _open(self, name: str) -> Record:
-        """Open a channel, or a conversation with `@somebody`."""
-        number = next(self._numbers)
-        channel: Record = {"created": 1_700_000_000, "is_archived": False}
-        if name.startswith("@"):
-            user = self._user(name[1:])
-            channel |= {"id": f"D{number:09d}", "is_im": True, "user": user}
-        else:
-            channel |= {"id": f"C{number:09d}", "name": name, "name_normalized": name}
-            channel |= {"is_channel": True, "is_im": False, "is_mpim": False, "is_private": False}
-            channel |= {"is_member": True, "is_general": name == "general", "num_members": 4}
-        self.messages[channel["id"]] = {}
-        self.channels[channel["id"]] = channel
-        return channel
-
-    def _user(self, given: str | Mapping[str, str]) -> str:
-        name = given if isinstance(given, str) else given["name"]
-        if name in self.users:
-            return name
-        for user in self.users.values():
-            if user["real_name"] == name:
-                return str(user["id"])
-        handle = re.sub(r"\W+", ".", name.lower()).strip(".")
-        email = f"{handle}@acme.example" if isinstance(given, str) else given.get("email")
-        number = next(self._numbers)
-        self.users[f"U{number:09d}"] = {
-            "id": f"U{number:09d}",
-            "team_id": _TEAM,
-            "name": handle,
-            "real_name": name,
-            "deleted": False,
-            "is_bot": False,
-            "updated": 1_700_000_000,
-            "profile": {"real_name": name, "display_name": handle, "email": email},
-        }
-        return f"U{number:09d}"
-
     async def _auth(self, request: Request) -> Response:
         del request
-        return _yes(url=_SITE, team="Acme", user="hub", team_id=_TEAM, user_id="U0HUB")
+        return _yes(url=_SITE, team="Acme", user="hub", team_id=TEAM, user_id="U0HUB")
 
     async def _users(self, request: Request) -> Response:
         return self._paged(request, "user", members=list(self.users.values()))
 
     async def _conversations(self, request: Request) -> Response:
         types = request.query_params.get("types", "public_channel").split(",")
-        found = [channel for channel in self.channels.values() if _type(channel) in types]
+        found = [channel for channel in self.channels.values() if type_of(channel) in types]
         return self._paged(request, "team", channels=found)
 
     async def _info(self, request: Request) -> Response:
@@ -262,10 +223,12 @@ class Twin(twins.Twin):
         channel = request.query_params["channel"]
         if refused := self._cannot_read(channel):
             return refused
-        found = [m for m in self.messages[channel].values() if not _is_only_reply(m)]
-        found = sorted(_within(request, found), key=_time, reverse=True)
+        found = [m for m in self.messages[channel].values() if not is_only_reply(m)]
+        found = sorted(within(request, found), key=time_of, reverse=True)
         return self._paged(
-            request, "next_ts", messages=[self._seen(channel, message) for message in found]
+            request,
+            "next_ts",
+            messages=[seen(message, self.messages[channel]) for message in found],
         )
 
     async def _replies(self, request: Request) -> Response:
@@ -276,11 +239,13 @@ class Twin(twins.Twin):
         said = self.messages[channel]
         if parent not in said:
             return _no("thread_not_found")
-        replies = sorted(_within(request, _replies_to(parent, said)), key=_time)
+        replies = sorted(within(request, replies_to(parent, said)), key=time_of)
         return self._paged(
             request,
             "next_ts",
-            messages=[self._seen(channel, message) for message in (said[parent], *replies)],
+            messages=[
+                seen(message, self.messages[channel]) for message in (said[parent], *replies)
+            ],
         )
 
     def _paged(self, request: Request, name: str, **listed: list[Record]) -> Response:
@@ -312,55 +277,6 @@ class Twin(twins.Twin):
             return _no("channel_not_found")
         return None if self.channels[channel].get("is_member", True) else _no("not_in_channel")
 
-    def _seen(self, channel: str, message: Record) -> Record:
-        """Add to a parent what Slack tells of its thread."""
-        replies = _replies_to(message["ts"], self.messages[channel])
-        if not replies:
-            return dict(message)
-        users = list(dict.fromkeys(reply["user"] for reply in replies))
-        return message | {
-            "thread_ts": message["ts"],
-            "reply_count": len(replies),
-            "reply_users": users,
-            "reply_users_count": len(users),
-            "latest_reply": max(replies, key=_time)["ts"],
-        }
-
-
-def _time(message: Record) -> Decimal:
-    return Decimal(message["ts"])
-
-
-def _replies_to(parent: str, said: Mapping[str, Record]) -> list[Record]:
-    return [m for m in said.values() if m.get("thread_ts") == parent != m["ts"]]
-
-
-def _within(request: Request, found: list[Record]) -> list[Record]:
-    """Keep what lies between the bounds, without them unless `inclusive`."""
-    asked = request.query_params
-    oldest, latest = Decimal(asked.get("oldest", "0")), Decimal(asked.get("latest", "9999999999"))
-    ends = {oldest, latest} if asked.get("inclusive") in {"true", "1"} else set()
-    return [m for m in found if oldest < _time(m) < latest or _time(m) in ends]
-
-
-def _is_only_reply(message: Record) -> bool:
-    is_reply = message.get("thread_ts", message["ts"]) != message["ts"]
-    return is_reply and message.get("subtype") != "thread_broadcast"
-
-
-def _free(at: datetime, taken: Container[str]) -> str:
-    """Make the ts of a moment: no two messages of a channel have the same."""
-    micros = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    while (ts := f"{micros // 1_000_000}.{micros % 1_000_000:06d}") in taken:
-        micros += 1
-    return ts
-
-
-def _type(channel: Record) -> str:
-    if channel.get("is_im"):
-        return "im"
-    return "private_channel" if channel["is_private"] else "public_channel"
-
 
 def _is_flag(value: str) -> bool:
     return value in {"true", "false", "1", "0"}
@@ -368,10 +284,6 @@ def _is_flag(value: str) -> bool:
 
 def _is_number(value: str) -> bool:
     return bool(re.fullmatch(r"\d+(\.\d+)?", value))
-
-
-def _are_types(value: str) -> bool:
-    return set(value.split(",")) <= {"public_channel", "private_channel", "mpim", "im"}
 
 
 def _yes(**facts: Any) -> Response:

@@ -20,6 +20,7 @@ from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Call, Check, moment
+from connectors.twins.zendesk.people import HOME, People, Record, iso
 from connectors.twins.zendesk.webhook import pushed
 
 _SIDELOADS = frozenset({"users", "groups", "organizations", "sharing_agreements", "dates",
@@ -45,10 +46,7 @@ _MADE_UP = (
     ("The export lacks its last column", "Since this morning our CSV files end at column M."),
 )
 _NO_FIELDS = frozenset({"at", "ticket", "requester", "organization"})
-_HOME = "https://acme.zendesk.example"
 _EXPORT = "/api/v2/incremental/tickets/cursor"
-
-Record = dict[str, Any]
 
 
 class Twin(twins.Twin):
@@ -69,8 +67,8 @@ class Twin(twins.Twin):
         self.email, self.token, self.page, self.lag = email, token, page, lag
         self.signing_secret = "the-secret-of-the-twins-webhook"  # noqa: S105 - opens only this twin
         self.tickets: dict[int, Record] = {}
-        self.users: dict[int, Record] = {}
-        self.organizations: dict[int, Record] = {}
+        self.people = People()
+        self.users, self.organizations = self.people.users, self.people.organizations
         self._ratings = count(30_001)
         self._blank, self._forgotten = False, 0
         self._newest = (0, 0)
@@ -120,7 +118,7 @@ class Twin(twins.Twin):
             served = [ticket for ticket in served if ticket["status"] != "deleted"]
         page = {
             "tickets": served,
-            "after_url": cursor and f"{_HOME}{_EXPORT}.json?cursor={cursor}",
+            "after_url": cursor and f"{HOME}{_EXPORT}.json?cursor={cursor}",
             "after_cursor": cursor,
             "before_url": None,
             "before_cursor": None,
@@ -184,17 +182,16 @@ class Twin(twins.Twin):
             solved = given.get("status") in {"solved", "closed"}
             ticket = _blank(number, at - timedelta(hours=2) if solved else at)
         if is_new or record.keys() & {"requester", "organization"}:
-            ticket |= self._asked_by(record, at)
+            ticket |= self.people.asked_by(record, at)
         if rating := given.get("satisfaction_rating"):
             rating = {"score": rating} if isinstance(rating, str) else rating
             # An answer that is changed is a new rating, with an id of its own.
             given["satisfaction_rating"] = {"id": next(self._ratings), "comment": None} | rating
         ticket |= given | {"raw_subject": given.get("subject", ticket["subject"])}
         if ticket["status"] not in {"new", "deleted"} and ticket["assignee_id"] is None:
-            ticket["assignee_id"] = self._user("Sam Okafor", "sam@acme.example", at, role="agent")[
-                "id"
-            ]
-        ticket["updated_at"] = _iso(at)
+            agent = self.people.user("Sam Okafor", "sam@acme.example", at, role="agent")
+            ticket["assignee_id"] = agent["id"]
+        ticket["updated_at"] = iso(at)
         self.tickets[number] = ticket
         self._stamp(ticket, at)
         problem = self.tickets.get(ticket["problem_id"] or 0)
@@ -214,71 +211,6 @@ class Twin(twins.Twin):
         ticket["generated_timestamp"] = second + ((second, ticket["id"]) <= self._newest)
         self._newest = _place(ticket)
 
-    def _asked_by(self, record: Mapping[str, Any], at: datetime) -> Record:
-        """Find or make the requester and the organization; a domain brings one to the other.
-
-        https://support.zendesk.com/hc/en-us/articles/4408886840986
-        """
-        customer, requester = record.get("organization"), record.get("requester")
-        if customer is None and requester is None and "organization" not in record:
-            customer = "Acme Robotics"
-        organization = self._organization(customer, at) if customer else None
-        domains = organization["domain_names"] if organization else []
-        requester = {"name": requester} if isinstance(requester, str) else requester or {}
-        name = requester.get("name", "Robin Weber")
-        email = requester.get("email", f"{_slug(name)}@{domains[0] if domains else 'mail.example'}")
-        if organization is None and "organization" not in record:
-            domain = (email or "").rpartition("@")[2]
-            known = self.organizations.values()
-            organization = next((one for one in known if domain in one["domain_names"]), None)
-        belongs = organization["id"] if organization else None
-        user = self._user(name, email, at, organization=belongs)
-        return {
-            "requester_id": user["id"],
-            "submitter_id": user["id"],
-            "organization_id": belongs,
-        }
-
-    def _user(
-        self,
-        name: str,
-        email: str | None,
-        at: datetime,
-        *,
-        role: str = "end-user",
-        organization: int | None = None,
-    ) -> Record:
-        known = (user for user in self.users.values() if user["email"] == email)
-        user = next(known, None) or {"id": 9000 + len(self.users), "created_at": _iso(at)}
-        user |= {
-            "url": f"{_HOME}/api/v2/users/{user['id']}.json",
-            "name": name,
-            "email": email,
-            "role": role,
-            "organization_id": organization,
-            "active": True,
-            "updated_at": _iso(at),
-        }
-        return self.users.setdefault(user["id"], user)
-
-    def _organization(self, given: str | Mapping[str, Any], at: datetime) -> Record:
-        asked = {"name": given} if isinstance(given, str) else given
-        name = asked["name"]
-        domain = asked.get("domain", f"{_slug(name, '-')}.example")
-        for one in self.organizations.values():
-            if domain in one["domain_names"] or one["name"].casefold() == name.casefold():
-                return one
-        number = 500 + len(self.organizations)
-        self.organizations[number] = {
-            "id": number,
-            "url": f"{_HOME}/api/v2/organizations/{number}.json",
-            "name": name,
-            "domain_names": [domain] if domain else [],
-            "created_at": _iso(at),
-            "updated_at": _iso(at),
-        }
-        return self.organizations[number]
-
 
 def _blank(number: int, at: datetime) -> Record:
     """Write a new ticket, with the fields and nulls of the vendor's own example."""
@@ -287,9 +219,9 @@ def _blank(number: int, at: datetime) -> Record:
                "problem_id", "due_at")  # fmt: skip
     return {
         "id": number,
-        "url": f"{_HOME}/api/v2/tickets/{number}.json",
+        "url": f"{HOME}/api/v2/tickets/{number}.json",
         "via": {"channel": "web"},
-        "created_at": _iso(at),
+        "created_at": iso(at),
         "subject": subject,
         "description": description,
         "status": "new",
@@ -322,11 +254,3 @@ def _read_cursor(cursor: str, forgotten: int) -> tuple[int, int] | None:
 
 def _invalid(status: int, description: str) -> Response:
     return JSONResponse({"error": "InvalidValue", "description": description}, status)
-
-
-def _slug(name: str, joined: str = ".") -> str:
-    return joined.join(re.findall(r"[a-z0-9]+", name.lower())) or "someone"
-
-
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

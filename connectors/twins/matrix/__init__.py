@@ -19,34 +19,22 @@ from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Check, Excuse, Fault, No, moment
+from connectors.twins.matrix.events import (
+    PART_FILTER,
+    Event,
+    content_of,
+    is_filter,
+    passes,
+    without_room,
+)
 
 _CLIENT = "/_matrix/client/v3"
 _ACCOUNT = "@hub:matrix.example"
-_WORDS = (
-    "We won Acme Robotics: what decided it was the GraphQL API.",
-    "Has anybody heard of the customer who asked for single sign-on?",
-    "The demo went well, they want a trial from Monday.",
-)
 _STATE = {
     "name": "m.room.name",
     "join_rule": "m.room.join_rules",
     "alias": "m.room.canonical_alias",
 }
-_FILTER = frozenset({"room", "presence", "account_data", "event_fields", "event_format"})
-_ROOM_FILTER = frozenset({"rooms", "not_rooms", "state", "timeline", "ephemeral", "account_data",
-    "include_leave"})  # fmt: skip
-_PART_FILTER = frozenset({"types", "not_types", "senders", "not_senders", "limit", "rooms",
-    "not_rooms", "lazy_load_members", "include_redundant_members"})  # fmt: skip
-
-Event = dict[str, Any]
-
-
-def _is_filter(text: str) -> bool:
-    asked = json.loads(text)
-    room = asked.get("room", {})
-    parts = (part for part in room.values() if isinstance(part, dict))
-    is_known = asked.keys() <= _FILTER and room.keys() <= _ROOM_FILTER
-    return is_known and all(part.keys() <= _PART_FILTER for part in parts)
 
 
 @dataclass
@@ -85,7 +73,7 @@ class Twin(twins.Twin):
 
     def table(self) -> tuple[Allowed, ...]:
         sync: dict[str, Check] = {
-            "filter": _is_filter,
+            "filter": is_filter,
             "since": bool,
             "timeout": str.isdigit,
             "set_presence": lambda text: text in {"offline", "online", "unavailable"},
@@ -95,7 +83,7 @@ class Twin(twins.Twin):
             "from": bool,
             "to": bool,
             "limit": lambda text: text.isdigit() and int(text) > 0,
-            "filter": lambda text: json.loads(text).keys() <= _PART_FILTER,
+            "filter": lambda text: json.loads(text).keys() <= PART_FILTER,
         }
         room = f"{_CLIENT}/rooms/{{room}}"
         return (
@@ -162,7 +150,7 @@ class Twin(twins.Twin):
         for name, kind in _STATE.items():
             if name in record:
                 return self._add(room, kind, {name: record[name]}, user, at, "")
-        event = self._add(room, *_said(record, len(self.stream)), user, at)
+        event = self._add(room, *content_of(record, len(self.stream)), user, at)
         if "redact" in record:
             self.redactions[record["redact"]] = event
         return event
@@ -219,13 +207,13 @@ class Twin(twins.Twin):
         """Tell what is new in a room; of one just joined, the newest and the whole state."""
         fresh, timeline = room.joined > since, asked.get("timeline", {})
         news = self._between(room, 0 if fresh else since, len(self.stream))
-        found = [event for event in news if _passes(event, timeline)]
+        found = [event for event in news if passes(event, timeline)]
         shown = found[-min(timeline.get("limit", 10), self.page) :]
         if not fresh and not news:
             return None
         first = self._number(shown[0]) if shown else len(self.stream) + 1
         state = [event for event in news if "state_key" in event and event not in shown]
-        wanted = [event for event in state if _passes(event, asked.get("state", {}), shown)]
+        wanted = [event for event in state if passes(event, asked.get("state", {}), shown)]
         wanted += [event for event in self._writers(room, shown) if event not in wanted]
         limited = len(found) > len(shown) or (fresh and since > 0)
         return {
@@ -247,7 +235,7 @@ class Twin(twins.Twin):
         if start is None or end is None:
             return _error(400, "M_UNKNOWN", "'from' parameter is invalid")
         wanted = json.loads(asked.get("filter", "{}"))
-        found = [event for event in self._between(room, end, start) if _passes(event, wanted)]
+        found = [event for event in self._between(room, end, start) if passes(event, wanted)]
         chunk = found[::-1][: min(int(asked.get("limit", 10)), self.page)]
         body: dict[str, Any] = {"start": asked["from"], "chunk": [*map(self._served, chunk)]}
         body["state"] = self._writers(room, chunk)
@@ -289,7 +277,7 @@ class Twin(twins.Twin):
     def _synced(self, events: Iterable[Event]) -> list[Event]:
         """Leave out the room, which a sync says once for all of its events."""
         text = json.dumps([*map(self._served, events)])
-        synced: list[Event] = json.loads(text, object_hook=_without_room)
+        synced: list[Event] = json.loads(text, object_hook=without_room)
         return synced
 
     def _number(self, event: Event) -> int:
@@ -301,39 +289,6 @@ class Twin(twins.Twin):
     def _place(self, token: str) -> int | None:
         found = re.fullmatch(r"s(\d+)_(\d+)~?", token)
         return int(found[1]) if found and int(found[2]) == self.epoch else None
-
-
-def _said(record: Mapping[str, Any], number: int) -> tuple[str, Event]:
-    """Choose the type and content of what a record says."""
-    text = record.get("text", _WORDS[number % len(_WORDS)])
-    body: Event = {"msgtype": "m.text", "body": text} | record.get("content", {})
-    if "encrypted" in record:
-        return "m.room.encrypted", {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA"}
-    if "redact" in record:
-        return "m.room.redaction", {"redacts": record["redact"]}
-    if "reaction" in record:
-        to = {"rel_type": "m.annotation", "event_id": record["reaction"], "key": "👍"}
-        return "m.reaction", {"m.relates_to": to}
-    if "edit" in record:
-        to = {"rel_type": "m.replace", "event_id": record["edit"]}
-        new = {"m.new_content": body, "m.relates_to": to}
-        return "m.room.message", body | {"body": f"* {text}"} | new
-    relation: Event = {}
-    if "reply" in record:
-        relation = {"m.in_reply_to": {"event_id": record["reply"]}}
-    if "thread" in record:
-        relation |= {"rel_type": "m.thread", "event_id": record["thread"]}
-    return "m.room.message", body | ({"m.relates_to": relation} if relation else {})
-
-
-def _passes(event: Event, asked: Mapping[str, Any], shown: Iterable[Event] = ()) -> bool:
-    if asked.get("lazy_load_members") and event["type"] == "m.room.member":
-        return event["state_key"] in {one["sender"] for one in shown}
-    return "types" not in asked or event["type"] in asked["types"]
-
-
-def _without_room(part: Event) -> Event:
-    return {key: value for key, value in part.items() if key != "room_id"}
 
 
 def _error(status: int, code: str, message: str) -> Response:

@@ -12,17 +12,23 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Call, Excuse, Fault, No, moment
+from connectors.twins.pagerduty.records import (
+    HOME,
+    PEOPLE,
+    Record,
+    iso,
+    person,
+    reference,
+    triggered,
+)
 
-Record: TypeAlias = dict[str, Any]
-
-HOME = "https://acme.pagerduty.example"
 FURTHEST = 10_000
 """Where offset and limit end: https://developer.pagerduty.com/docs/pagination"""
 ACCEPT = "application/vnd.pagerduty+json;version=2"
@@ -36,8 +42,6 @@ _EVENTS = {"assign": "reassigned", "annotate": "annotated", "escalate": "escalat
            "delegate": "delegated", "unacknowledge": "unacknowledged", "reopen": "reopened"} | {
     verb: _STATUS[verb] for verb in ("trigger", "acknowledge", "resolve")
 }  # fmt: skip
-_MADE_UP = ("Checkout answers 502", "Replication lag over five minutes", "Disk of db-3 is full")
-_PEOPLE = ("Priya Natarajan", "Tomás Rivera", "Hana Kovac")
 
 
 class Twin(twins.Twin):
@@ -98,7 +102,7 @@ class Twin(twins.Twin):
         number = int(record.get("number") or next(self._numbers))
         name = f"PT{number:05d}"
         if name not in self.incidents:
-            self.incidents[name] = _incident(name, number, record, at)
+            self.incidents[name] = triggered(name, number, record, at)
             self._log("trigger", name, at)
         incident = self.incidents[name]
         incident |= {key: record[key] for key in ("title", "urgency", "priority") if key in record}
@@ -122,7 +126,7 @@ class Twin(twins.Twin):
 
     def edit(self, number: int, at: datetime) -> None:
         open_one = self.incidents[f"PT{number:05d}"]["status"] == "triggered"
-        by = _PEOPLE[len(self.entries) % len(_PEOPLE)]
+        by = PEOPLE[len(self.entries) % len(PEOPLE)]
         done = {"verb": "acknowledge"} if open_one else {"verb": "assign", "assignee": by}
         self.emit({"number": number, "by": by, "at": at.isoformat(), **done})
 
@@ -163,7 +167,7 @@ class Twin(twins.Twin):
             "type": "incident_note",
             "id": f"N{entry['id']}",
             "content": entry["channel"].get("content", ""),
-            "incident": _reference("incident", incident["id"], incident["title"]),
+            "incident": reference("incident", incident["id"], incident["title"]),
         }
         return {
             "id": f"01E{entry['id']}",
@@ -176,13 +180,13 @@ class Twin(twins.Twin):
         }
 
     def _do(self, verb: str, incident: Record, record: Mapping[str, Any], at: datetime) -> None:
-        incident["updated_at"] = _iso(at)
+        incident["updated_at"] = iso(at)
         if status := _STATUS.get(verb):
-            incident |= {"status": status, "last_status_change_at": _iso(at)}
-            incident["resolved_at"] = _iso(at) if status == "resolved" else None
+            incident |= {"status": status, "last_status_change_at": iso(at)}
+            incident["resolved_at"] = iso(at) if status == "resolved" else None
         if verb in _HANDS_ON:
-            assignee = _reference("user", *_person(record.get("assignee", _PEOPLE[1])))
-            incident["assignments"] = [{"at": _iso(at), "assignee": assignee}]
+            assignee = reference("user", *person(record.get("assignee", PEOPLE[1])))
+            incident["assignments"] = [{"at": iso(at), "assignee": assignee}]
         if verb == "resolve":
             incident["assignments"] = []
 
@@ -190,7 +194,7 @@ class Twin(twins.Twin):
         self, verb: str, name: str, at: datetime, content: str = "", by: str | None = None
     ) -> None:
         incident = self.incidents[name]
-        agent = _reference("user", *_person(by)) if by else incident["service"]
+        agent = reference("user", *person(by)) if by else incident["service"]
         said = {"type": "note", "content": content} if content else {"type": "website"}
         people = [one["assignee"] for one in incident["assignments"]]
         number = f"R{len(self.entries) + 1:06d}"
@@ -202,11 +206,11 @@ class Twin(twins.Twin):
                 "summary": f"{verb.capitalize()} by {agent['summary']}",
                 "self": f"https://api.pagerduty.example/log_entries/{number}",
                 "html_url": f"{home}/log_entries/{number}",
-                "created_at": _iso(at),
+                "created_at": iso(at),
                 "agent": agent,
                 "channel": said,
                 "service": incident["service"],
-                "incident": _reference("incident", name, incident["summary"]),
+                "incident": reference("incident", name, incident["summary"]),
                 "teams": incident["teams"],
                 **({"assignees": people} if verb in _HANDS_ON else {}),
             }
@@ -240,46 +244,6 @@ class Twin(twins.Twin):
         return entry | {"incident": self.incidents[entry["incident"]["id"]]}
 
 
-def _incident(name: str, number: int, record: Mapping[str, Any], at: datetime) -> Record:
-    title = record.get("title", _MADE_UP[number % len(_MADE_UP)])
-    service = record.get("service", "Checkout")
-    return {
-        **_reference("incident", name, f"[#{number}] {title}"),
-        "type": "incident",
-        "incident_number": number,
-        "title": title,
-        "created_at": _iso(at),
-        "updated_at": _iso(at),
-        "status": "triggered",
-        "service": _reference("service", f"PS{sum(map(ord, service)):05d}", service),
-        "assignments": [
-            {"at": _iso(at), "assignee": _reference("user", *_person(_PEOPLE[0]))},
-        ],
-        "last_status_change_at": _iso(at),
-        "resolved_at": None,
-        "escalation_policy": _reference("escalation_policy", "PE00001", "Default"),
-        "teams": [_reference("team", "PQ9K7I8", record.get("team", "Engineering"))],
-        "priority": None,
-        "urgency": "high",
-    }
-
-
-def _reference(kind: str, name: str, summary: str) -> Record:
-    path = {"incident": "incidents", "user": "users", "service": "service-directory",
-            "team": "teams", "escalation_policy": "escalation_policies"}[kind]  # fmt: skip
-    return {
-        "id": name,
-        "type": f"{kind}_reference",
-        "summary": summary,
-        "self": f"https://api.pagerduty.example/{path}/{name}",
-        "html_url": f"{HOME}/{path}/{name}",
-    }
-
-
-def _person(name: str) -> tuple[str, str]:
-    return f"PU{sum(map(ord, name)):05d}", name
-
-
 def _error(status: int, code: int, message: str, wrong: list[str] | None = None) -> Response:
     return JSONResponse(
         {"error": {"message": message, "code": code, "errors": wrong or []}}, status
@@ -295,7 +259,3 @@ def _is_time(text: str) -> bool:
         return datetime.fromisoformat(text).utcoffset() == timedelta(0)
     except ValueError:
         return False
-
-
-def _iso(at: datetime) -> str:
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")

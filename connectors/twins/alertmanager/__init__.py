@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 
 from connectors import twins
 from connectors.twins import Allowed, Call, Excuse, Fault, moment
+from connectors.twins.alertmanager.matchers import is_matcher, match_all, read_matcher
 
 _API = "https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml"
 
@@ -25,7 +26,6 @@ RESOLVE_TIMEOUT = timedelta(minutes=5)
 """What an alert gets that says nothing of its end.
 https://prometheus.io/docs/alerting/latest/configuration/"""
 
-_MATCHER = re.compile(r'\s*([A-Za-z_]\w*)\s*(=~|!~|!=|=)\s*("?)(.*?)\3\s*', re.DOTALL)
 _BOOL = {"true": True, "false": False}
 _TROUBLE = (
     ("CheckoutErrors", "critical", "5xx rate of the checkout is 4 %"),
@@ -79,7 +79,7 @@ class Twin(twins.Twin):
         flags = dict.fromkeys(
             ("active", "silenced", "inhibited", "unprocessed"), _BOOL.__contains__
         )
-        params = {**flags, "filter": _is_matcher, "receiver": _is_regex}
+        params = {**flags, "filter": is_matcher, "receiver": _is_regex}
         listing = "/api/v2/alerts"
         return (
             Allowed("GET", listing, self._list, params),
@@ -188,7 +188,7 @@ class Twin(twins.Twin):
     def _shown(self, labels: Mapping[str, str]) -> dict[str, Any]:
         alert = self.alerts[fingerprint(labels)]
         silenced = [
-            name for name, matchers in self.silences.items() if _match_all(matchers, alert.labels)
+            name for name, matchers in self.silences.items() if match_all(matchers, alert.labels)
         ]
         ends = self.now() + RESOLVE_TIMEOUT if alert.is_repeated else alert.ends
         return {
@@ -212,7 +212,7 @@ class Twin(twins.Twin):
     async def _list(self, request: Request) -> Response:
         asked = request.query_params
         now = self.now()
-        matchers = [_matcher(text) for text in asked.getlist("filter")]
+        matchers = [read_matcher(text) for text in asked.getlist("filter")]
         # The expression has to match the whole name:
         # https://github.com/prometheus/alertmanager/blob/main/api/v2/api.go
         receiver = re.compile(asked.get("receiver", ".*"))
@@ -225,7 +225,7 @@ class Twin(twins.Twin):
                 wanted
                 and not alert.is_over(now)
                 and receiver.fullmatch(shown["receivers"][0]["name"])
-                and _match_all(matchers, alert.labels)
+                and match_all(matchers, alert.labels)
             ):
                 found.append(shown)
         return JSONResponse(sorted(found, key=lambda shown: shown["fingerprint"]))
@@ -278,33 +278,12 @@ def fingerprint(labels: Mapping[str, str]) -> str:
     return f"{hashed:016x}"
 
 
-def _matcher(text: str) -> tuple[str, str, str]:
-    found = _MATCHER.fullmatch(text)
-    if not found:
-        raise ValueError(f"bad matcher format: {text}")
-    return found[1], found[2], found[4]
-
-
-def _is_matcher(text: str) -> bool:
-    return bool(_MATCHER.fullmatch(text))
-
-
 def _is_regex(text: str) -> bool:
     try:
         re.compile(text)
     except re.error:
         return False
     return True
-
-
-def _match_all(matchers: list[tuple[str, str, str]], labels: Mapping[str, str]) -> bool:
-    return all(_matches(*matcher, labels.get(matcher[0], "")) for matcher in matchers)
-
-
-def _matches(name: str, operator: str, wanted: str, value: str) -> bool:
-    del name
-    is_same = bool(re.fullmatch(wanted, value)) if operator.endswith("~") else wanted == value
-    return is_same is not operator.startswith("!")
 
 
 def _time(record: Mapping[str, Any], name: str) -> datetime | None:
