@@ -31,6 +31,26 @@ service imap-login {{
     port = 0
   }}
 }}
+# What somebody may do in a folder of another's: RFC 4314.
+mail_plugins = acl
+protocol imap {{
+  mail_plugins = acl imap_acl
+}}
+plugin {{
+  acl = vfile
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+namespace shared {{
+  type = shared
+  prefix = shared/%%u/
+  separator = /
+  location = maildir:{home}/mail/%%u
+  subscriptions = no
+  list = no
+}}
 passdb {{
   driver = static
   args = password={password}
@@ -88,6 +108,11 @@ class Box:
             message[name.replace("_", "-")] = value
         message.set_content(text)
         assert self.imap.append(folder, "", "", message.as_bytes())[0] == "OK"
+
+    def share(self, folder: str, reader: str, rights: str) -> str:
+        """Let another user do so much in a folder; name it as they open it."""
+        assert self.imap.setacl(folder, reader, rights)[0] == "OK"
+        return f"shared/{self.user}/{folder}"
 
     def flags(self) -> list[bytes]:
         self.imap.select("INBOX")

@@ -9,7 +9,9 @@ import httpx2
 
 from tests.live.systems import System, venv
 
-USER, PASSWORD = "hub", "not-a-real-password"
+USER, PASSWORD = "ann", "not-a-real-password"
+READER = "hub"
+"""Whom the hub signs in as: it may read Ann's calendars, and nothing else."""
 CONFIG = """\
 [server]
 hosts = 127.0.0.1:{port}
@@ -18,10 +20,28 @@ type = htpasswd
 htpasswd_filename = {home}/users
 htpasswd_encryption = plain
 delay = 0
+[rights]
+type = from_file
+file = {home}/rights
 [storage]
 filesystem_folder = {home}/collections
 [logging]
 level = warning
+"""
+# https://radicale.org/v3.html#authentication-and-rights
+RIGHTS = f"""\
+[principal]
+user: .+
+collection: {{user}}
+permissions: RW
+[owner]
+user: .+
+collection: {{user}}/[^/]+
+permissions: rw
+[reader]
+user: {READER}
+collection: {USER}/[^/]+
+permissions: r
 """
 MAKE = (
     '<?xml version="1.0"?><C:mkcalendar xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:D="DAV:">'
@@ -39,7 +59,8 @@ class Radicale(System):
         self.version = self.run(self.python, "-m", "radicale", "--version").strip()
 
     def command(self) -> Sequence[str | Path]:
-        (self.home / "users").write_text(f"{USER}:{PASSWORD}\n")
+        (self.home / "users").write_text(f"{USER}:{PASSWORD}\n{READER}:{PASSWORD}\n")
+        (self.home / "rights").write_text(RIGHTS)
         config = self.home / "config"
         config.write_text(CONFIG.format(home=self.home, port=self.port))
         return [self.python, "-m", "radicale", "--config", config]

@@ -9,6 +9,8 @@ import httpx2
 from tests.live.systems import System, venv
 
 PASSWORD = "live-password"
+READER = "hub"
+"""Whom the hub signs in as: an account with the role User, as everybody who registers has."""
 # roundup-server refuses to run as root, its WSGI application does not.
 SERVER = """\
 import socketserver, sys
@@ -71,19 +73,21 @@ class Roundup(System):
         return self.home / "venv" / "bin" / name
 
     def _make_tracker(self) -> None:
-        made = self.home / "tracker.made"
-        if made.exists():
-            return
         folder = self.home / "tracker"
-        folder.mkdir(exist_ok=True)
-        settings = (
-            f"tracker_web={self.url}/live/,mail_domain=live.example,"
-            "admin_email=admin@live.example,mailhost=localhost"
-        )
         admin = (self._program("roundup-admin"), "-i", folder)
-        self.run(*admin, "install", "classic", "sqlite", settings)
-        self.run(*admin, "initialise", PASSWORD)
-        made.touch()
+        if not (made := self.home / "tracker.made").exists():
+            folder.mkdir(exist_ok=True)
+            settings = (
+                f"tracker_web={self.url}/live/,mail_domain=live.example,"
+                "admin_email=admin@live.example,mailhost=localhost"
+            )
+            self.run(*admin, "install", "classic", "sqlite", settings)
+            self.run(*admin, "initialise", PASSWORD)
+            made.touch()
+        if not (made := self.home / "reader.made").exists():
+            user = (f"username={READER}", f"password={PASSWORD}", "roles=User")
+            self.run(*admin, "create", "user", *user, "address=hub@live.example")
+            made.touch()
 
 
 class Person:

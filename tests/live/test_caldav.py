@@ -18,7 +18,7 @@ from hub.connector import Answer
 from hub.http import Clients
 from hub.opening import opened
 from tests.live.hub import reading
-from tests.live.radicale import PASSWORD, USER, Calendar, Radicale
+from tests.live.radicale import PASSWORD, READER, Calendar, Radicale
 from tests.live.systems import HOME
 
 pytestmark = pytest.mark.live
@@ -51,7 +51,7 @@ class Recording:
 
 def source(calendar: Calendar) -> str:
     return (
-        f'connector = "caldav"\nurl = "{calendar.url}"\nuser = "{USER}"\n'
+        f'connector = "caldav"\nurl = "{calendar.url}"\nuser = "{READER}"\n'
         'password = "${PASSWORD}"\ncustomers = { "acme.example" = "Acme" }\n'
     )
 
@@ -135,7 +135,7 @@ async def test_what_radicale_answers_is_recorded(radicale: Radicale) -> None:
         later = event("daily", "Stand-up\\, later", -29, f"RECURRENCE-ID:{stamp(-29)}")
         calendar.put("daily", daily, later)
         calendar.put("past", event("past", "Past", -29))
-        given = {"url": calendar.url, "user": USER, "password": PASSWORD}
+        given = {"url": calendar.url, "user": READER, "password": PASSWORD}
         connector = Connected.model_validate(given)
         async with Clients() as clients, opened(connector.endpoint(), clients) as api:
             recording: Any = Recording(api)

@@ -85,6 +85,20 @@ async def test_a_mailbox_is_seen_by_those_alone_who_are_named_for_it(
         assert await hub.signals("support") == {}
 
 
+async def test_the_rights_that_docs_ask_for_are_enough(
+    dovecot: Dovecot, box: Box, tmp_path: Path
+) -> None:
+    reader = f"{uuid.uuid4().hex[:8]}@hub.example"
+    folder = box.share("INBOX", reader, "lr")
+    box.put(Message_ID="<1@acme>", Subject="Größe", text="Wie groß?")
+    asked = source(dovecot, box, folder).replace(box.user, reader, 1)
+    async with reading(tmp_path, asked, SECRETS) as hub:
+        await hub.shows("thread/1@acme", body="Wie groß?")
+        box.put(Message_ID="<2@acme>", Subject="AW: Größe", text="So groß.")
+        await hub.shows("thread/1@acme", body="So groß.")
+    assert not any(b"Seen" in flags for flags in box.flags())
+
+
 async def test_a_folder_that_is_made_anew_is_read_anew(
     dovecot: Dovecot, box: Box, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.live.alertmanager import Alertmanager
 from tests.live.recorder import record
-from tests.live.request_tracker import PASSWORD, Desk, RequestTracker
+from tests.live.request_tracker import PASSWORD, READER, Desk, RequestTracker
 from tests.live.synapse import CLIENT, Synapse
 
 pytestmark = pytest.mark.live
@@ -61,7 +61,7 @@ async def test_request_tracker(request_tracker: RequestTracker) -> None:
         request_tracker.url,
         f"Request Tracker {version} of Debian",
         url="{url}",
-        user="root",
+        user=READER,
         password=PASSWORD,
         since=begin.isoformat(),
     )

@@ -16,7 +16,7 @@ from connectors.twins.request_tracker import Twin
 from hub.http import Clients
 from tests.connectors.polling import Poller
 from tests.live.hub import reading
-from tests.live.request_tracker import PASSWORD, Desk, RequestTracker
+from tests.live.request_tracker import PASSWORD, READER, Desk, RequestTracker
 from tests.live.shapes import differences
 from tests.running import until
 from tests.servers import serve
@@ -42,7 +42,7 @@ def queue(desk: Desk) -> str:
 
 
 def source(request_tracker: RequestTracker, *queues: str, way_in: str | None = None) -> str:
-    way_in = way_in or 'user = "root"\npassword = "${PASSWORD}"'
+    way_in = way_in or f'user = "{READER}"\npassword = "${{PASSWORD}}"'
     return (
         f'connector = "request_tracker"\nurl = "{request_tracker.url}"\n{way_in}\n'
         f"queues = {json.dumps(queues)}\nescalation_priority = 80\n"
@@ -150,10 +150,9 @@ async def test_an_authentication_token_lets_the_hub_in(
 async def test_who_may_see_tickets_and_nothing_else_reads_them(
     request_tracker: RequestTracker, desk: Desk, queue: str
 ) -> None:
-    request_tracker.make_agent()
     number = desk.open("By an agent", "text", Queue=queue, Requestor="jane@acme.example")
     desk.reply(number, "We look at it.")
-    given = {"url": request_tracker.url, "user": "agent", "password": PASSWORD, "queues": [queue]}
+    given = {"url": request_tracker.url, "user": READER, "password": PASSWORD, "queues": [queue]}
     async with Clients() as clients:
         read = Poller(Connector.model_validate({**given, "since": BEGIN.isoformat()}), clients)
         await read.poll()

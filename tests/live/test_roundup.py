@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.hub import reading
-from tests.live.roundup import PASSWORD, Person, Roundup
+from tests.live.roundup import PASSWORD, READER, Person, Roundup
 from tests.running import until
 
 pytestmark = pytest.mark.live
@@ -19,7 +19,7 @@ SECRETS = {"ROUNDUP_PASSWORD": PASSWORD}
 SOURCE = """
 connector = "rest"
 url = "{url}/live/rest/data"
-auth = {{ user = "admin", password = "${{ROUNDUP_PASSWORD}}" }}
+auth = {{ user = "{reader}", password = "${{ROUNDUP_PASSWORD}}" }}
 per_minute = 600
 since = "{begin}"  # without what earlier runs have left
 
@@ -78,7 +78,7 @@ def person(roundup: Roundup) -> Iterator[Person]:
 
 
 def source(roundup: Roundup) -> str:
-    return SOURCE.format(url=roundup.url, begin=BEGIN.isoformat())
+    return SOURCE.format(url=roundup.url, reader=READER, begin=BEGIN.isoformat())
 
 
 async def test_an_issue_is_opened_changed_and_resolved(

@@ -10,6 +10,8 @@ import httpx2
 from tests.live.systems import System, venv
 
 PASSWORD = "live-password"
+READER, GROUP = "hub", "Sale Opportunity"
+"""Whose key the hub has: a user of this one group, which may see opportunities."""
 CONFIG = """\
 [database]
 uri = sqlite://
@@ -81,10 +83,19 @@ class Salesperson:
         self.http.close()
 
     def key(self) -> str:
-        """Make a key for an application that reads through REST."""
-        new = {"application": "rest", "user": self.user}
+        """Make a key of the hub's own user for an application that reads through REST."""
+        new = {"application": "rest", "user": self._reader()}
         [made] = self.do("res.user.application", "create", [new])
         return str(self.do("res.user.application", "read", [made], ["key"])[0]["key"])
+
+    def _reader(self) -> int:
+        if found := self.do("res.user", "search", [["login", "=", READER]]):
+            return int(found[0])
+        [group] = self.do("res.group", "search", [["name", "=", GROUP]])
+        company = self.context["company"]
+        new = {"name": "The hub", "login": READER, "groups": [["add", [group]]]}
+        new |= {"companies": [["add", [company]]], "company": company}
+        return int(self.do("res.user", "create", [new])[0])
 
     def open(self, description: str, customer: str) -> int:
         [party] = self.do("party.party", "create", [{"name": customer}])
