@@ -214,7 +214,7 @@ class WordPress(Connector):
 
     def _comment(self, comment: Record) -> Draft | None:
         number, text = comment["id"], plain(comment["content"]["rendered"])
-        written, author = utc(comment["date_gmt"]), comment.get("author_name")
+        seen, written, author = now(), utc(comment["date_gmt"]), comment.get("author_name")
         if self.since and written < self.since:
             return None  # of a time when the site was in another zone
         post = next((line(one["title"]["rendered"]) for one in _embedded(comment, "up")), None)
@@ -222,9 +222,10 @@ class WordPress(Connector):
         return Draft(
             kind=_COMMENT,
             external_id=f"comment/{number}",
-            # A comment does not tell when it was edited.
-            revision=f"{crc32(json.dumps([text, author]).encode()):08x}",
-            revised_at=written,
+            # A comment does not tell when it was edited, nor that it is as it was once before.
+            revision=f"{seen:%Y%m%dT%H%M%S.%fZ}/{crc32(json.dumps([text, author]).encode()):08x}",
+            goes_on=True,
+            revised_at=seen if written > seen - self.look_back else written,
             occurred_at=written,
             title=text.partition("\n")[0][:200] or f"Comment {number}",
             summary=f"On {post}" if post else "",

@@ -8,6 +8,7 @@ https://docs.sentry.io/api/events/list-an-organizations-issues/
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -21,13 +22,14 @@ from connectors.sentry.records import (
     FIRING,
     NEW,
     RELEASE,
+    Known,
     Record,
     alert,
     comment,
     issue,
     last_seen,
+    listed,
     metric,
-    news,
     release,
     released,
 )
@@ -58,6 +60,7 @@ from hub.connector import (
 _SIGNED = Hmac("Sentry-Hook-Signature")
 # Always there, with results="false" at the end: https://docs.sentry.io/api/pagination/
 _NEXT = re.compile(r'rel="next";\s*results="true";\s*cursor="([^"]+)"')
+_PAGE = 100
 _AT_ONCE = 20  # issues asked for one by one for a page
 
 
@@ -115,36 +118,43 @@ class Sentry(Connector):
             span = {"start": since, "end": now() + timedelta(minutes=5)}
             return await self._list(api, place, query="", **span)
 
-        def at(page: Page, left: int = 0) -> Cursor:
-            where: Record = {"looked": looked.isoformat(), "walk": dict(page.cursor)}
-            return where | {"known": {**known}} | ({"left": left} if left else {})
+        def at(page: Page) -> Cursor:
+            return {"looked": looked.isoformat(), "walk": dict(page.cursor), "known": {**known}}
 
         since = self.since or now() - timedelta(days=14)
         due = now() - looked >= self.look_again
         walk = NewestFirst().pages(
-            saved["walk"], ask, last_seen, read=lambda issue: news(issue, known), since=since
+            saved["walk"], ask, last_seen, read=lambda issue: listed(issue, known), since=since
         )
         async for page in walk:
             if page.more or not due:
                 yield Page(page.drafts, at(page), page.bad, page.more)
         if not due:
             return
-        drafts, bad = [*page.drafts], [*page.bad]
-        looked, issues = now(), await self._open(api)
+        looked = now()
+        async for more in self._look(api, known, looked):
+            last = Page([*page.drafts, *more.drafts], at(page), [*page.bad, *more.bad], more.more)
+            yield replace(last, cursor={**last.cursor, **more.cursor})
+            page = Page((), page.cursor)
+
+    async def _look(self, api: Api, known: Known, at: datetime) -> AsyncIterator[Page]:
+        """Look at every open issue, and at those that were open and are no longer."""
+        issues = await self._open(api)
         found = {str(one.get("id")) for one in issues}
         missing = [name for name in known if name not in found]
         while True:
-            some, missing = missing[:_AT_ONCE], missing[_AT_ONCE:]
-            issues += [await self._one(api, name) for name in some]
-            read = Page.read(issues, lambda issue: news(issue, known), page.cursor)
-            for one in issues:  # what is too old to be listed is not watched any longer
-                if (one.get("lastSeen") or "") < f"{looked - self.watch:%Y-%m-%dT%H:%M:%S}":
+            these, issues = issues[:_PAGE], issues[_PAGE:]
+            if not issues:
+                some, missing = missing[:_AT_ONCE], missing[_AT_ONCE:]
+                these += [await self._one(api, name) for name in some]
+            read = Page.read(these, lambda issue: listed(issue, known), {})
+            for one in these:  # what is too old to be listed is not watched any longer
+                if (one.get("lastSeen") or "") < f"{at - self.watch:%Y-%m-%dT%H:%M:%S}":
                     known.pop(str(one.get("id")), None)
-            here = at(page, len(missing))
-            yield Page([*drafts, *read.drafts], here, [*bad, *read.bad], more=bool(missing))
-            if not missing:
+            left = len(issues) + len(missing)
+            yield replace(read, cursor={"left": left} if left else {}, more=bool(left))
+            if not left:
                 return
-            issues, drafts, bad = [], [], []
 
     async def _open(self, api: Api) -> list[Record]:
         days, found, place = f"{self.watch // timedelta(days=1)}d", list[Record](), None
@@ -158,7 +168,7 @@ class Sentry(Connector):
             place = batch.next
 
     async def _list(self, api: Api, place: Json, **params: Any) -> Batch:
-        asked = {"sort": "date", "limit": 100, "cursor": place, "project": list(self.projects)}
+        asked = {"sort": "date", "limit": _PAGE, "cursor": place, "project": list(self.projects)}
         return _batch(await api.fetch("issues/", params=asked | params))
 
     async def _one(self, api: Api, name: str) -> Record:
@@ -172,7 +182,7 @@ class Sentry(Connector):
 
     async def _releases(self, api: Api, cursor: Cursor) -> AsyncIterator[Page]:
         async def ask(_: datetime | None, __: datetime | None, place: Json) -> Batch:
-            asked = {"per_page": 100, "cursor": place, "project": list(self.projects)}
+            asked = {"per_page": _PAGE, "cursor": place, "project": list(self.projects)}
             return _batch(await api.fetch("releases/", params=asked))
 
         walk = NewestFirst().pages(cursor, ask, released, read=release, since=self.since)

@@ -7,7 +7,7 @@ from hub.connector import Department, Draft, PersonRef, Severity, Status, now, u
 
 Record: TypeAlias = dict[str, Any]
 Known: TypeAlias = dict[str, str]
-"""Of each open issue, by its id, the state that was told of last."""
+"""Of each open issue, by its id, what became of it last: new, regressed, escalating."""
 
 NEW, BACK, FIRING, CLEARED = (
     f"ops.{name}" for name in ("error.new", "error.regressed", "alert.firing", "alert.resolved")
@@ -29,8 +29,8 @@ def released(record: Record) -> datetime:
     return utc(record.get("dateReleased") or record["dateCreated"])
 
 
-def news(record: Record, known: Known) -> Draft | None:
-    """Read an issue whose state is another than the one that was told of."""
+def listed(record: Record, known: Known) -> Draft:
+    """Read an issue as a list shows it, or what is told of one that is in none."""
     if not (name := str(record["id"] or "")):
         raise ValueError("an issue without an id")
     seen = now()
@@ -50,10 +50,9 @@ def news(record: Record, known: Known) -> Draft | None:
     if phase == "ongoing":  # for that it goes on is no news
         phase = before.partition(" ")[0] or "new"
     draft = issue(record, phase, seen)
-    state = f"{phase} {draft.revision.rpartition('/')[2]}"
     if record["status"] == "unresolved":
-        known[name] = state
-    return None if state == before else draft
+        known[name] = phase
+    return draft
 
 
 def issue(record: Record, phase: str | None, seen: datetime) -> Draft:
@@ -68,12 +67,13 @@ def issue(record: Record, phase: str | None, seen: datetime) -> Draft:
     level, priority = record.get("level") or "", record.get("priority") or ""
     severity = _SEVERITY.get("fatal" if level == "fatal" else priority) or _SEVERITY.get(level)
     owner = PersonRef(name=to["name"], email=to.get("email")) if to.get("type") == "user" else None
-    draft = Draft(
+    return Draft(
         kind=BACK if is_back else NEW,
         external_id=f"issue/{record['id']}",
         revision="of its time",
-        # No time of a change is told; that of the last event names the states that followed one.
-        revised_at=last if is_back or not is_open else first,
+        # No time of a change is told: a state goes on until another is seen, by list or webhook.
+        revised_at=seen,
+        goes_on=True,
         occurred_at=(last if is_back else first) if is_open else seen,
         title=record["title"],
         summary=record.get("culprit") or "",
@@ -84,8 +84,7 @@ def issue(record: Record, phase: str | None, seen: datetime) -> Draft:
         labels=(record["project"]["slug"],),
         attributes={name: fact for name, fact in facts.items() if fact is not None},
         thread=f"issue/{record['id']}",
-    )
-    return draft.by_content().model_copy(update={"revised_at": seen})
+    ).by_content()
 
 
 def release(record: Record) -> Draft:

@@ -71,6 +71,9 @@ class Draft(BaseModel):
     labels: tuple[str, ...] = ()
     attributes: dict[str, Json] = Field(default_factory=dict)
     thread: str | None = None
+    goes_on: Annotated[bool, Field(exclude=True)] = False
+    """For a state of which the source does not tell since when: where the current revision says the
+    same, by the name that `by_content` gives, nothing has changed and none is stored."""
 
     def by_content(self) -> Self:
         """Name the revision by its second and what it says, for a vendor that tells only seconds.
@@ -82,7 +85,9 @@ class Draft(BaseModel):
             exclude={"revision", "revised_at", "occurred_at", "author", "url", "attributes"}
         )
         digest = hashlib.sha256(said.encode()).hexdigest()[:12]
-        return self.model_copy(update={"revision": f"{self.revised_at:%Y%m%dT%H%M%SZ}/{digest}"})
+        # What was so before and is so again, be it within the second, is another revision.
+        time = f"{self.revised_at:%Y%m%dT%H%M%S}" + self.goes_on * f".{self.revised_at:%f}"
+        return self.model_copy(update={"revision": f"{time}Z/{digest}"})
 
     def deleted(self, title: str) -> "Draft":
         """Say that the record is gone, and repeat nothing of what it said."""

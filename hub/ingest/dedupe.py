@@ -1,6 +1,6 @@
 """Keeps what is new: a revision is stored once, whichever page or push brings it, and again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hub import traces
 from hub.connector import Draft
@@ -31,4 +31,23 @@ async def dedupe(
             fresh.append(draft)
     if not fresh:
         return [], {}
-    return fresh, await by_external_ids(connection, source, {one.external_id for one in fresh})
+    known = await by_external_ids(connection, source, {one.external_id for one in fresh})
+    if any(draft.goes_on for draft in fresh):
+        fresh = _changed(fresh, known)
+    return fresh, known
+
+
+def _changed(drafts: Sequence[Draft], known: Mapping[str, Signal]) -> list[Draft]:
+    """Leave out what goes on as it was: named by another time, it says the same."""
+    said = {id_: _content(signal.revision) for id_, signal in known.items()}
+    changed: list[Draft] = []
+    for draft in drafts:
+        content = _content(draft.revision)
+        if not (draft.goes_on and said.get(draft.external_id) == content):
+            said[draft.external_id] = content
+            changed.append(draft)
+    return changed
+
+
+def _content(revision: str) -> str:
+    return revision.rpartition("/")[2]

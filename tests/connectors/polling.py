@@ -52,8 +52,10 @@ class Poller:
         self.cursor = json.loads(json.dumps(page.cursor))
         self.bad += page.bad
         for draft in page.drafts:
-            self.drafts.append(draft)
             assert draft.kind in self.connector.kinds
+            if draft.goes_on and _said(draft) == _said(self.current.get(draft.external_id)):
+                continue
+            self.drafts.append(draft)
             if (draft.external_id, draft.revision) in self.stored:
                 continue
             self.stored[draft.external_id, draft.revision] = draft
@@ -66,6 +68,10 @@ class Poller:
         before = len(self.drafts)
         await self.poll()
         return self.drafts[before:]
+
+
+def _said(draft: Draft | None) -> str:
+    return draft.revision.rpartition("/")[2] if draft else ""
 
 
 @asynccontextmanager

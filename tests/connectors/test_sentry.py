@@ -1,6 +1,10 @@
 """Sentry: errors that appear, come back and are settled, whoever tells of it."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx2
@@ -13,6 +17,7 @@ from hub.connector import (
     AuthFailed,
     Department,
     Draft,
+    Page,
     PersonRef,
     Pushed,
     Severity,
@@ -20,6 +25,11 @@ from hub.connector import (
     now,
 )
 from hub.errors import PushRefused
+from hub.ingest import Plan, Reading, ingest
+from hub.route import Router
+from hub.store import open_store
+from hub.store.migrate import migrate
+from hub.store.signals import by_external_ids
 from tests.connectors.polling import Poller, polling
 from tests.servers import serve
 
@@ -148,7 +158,7 @@ async def test_many_that_are_settled_at_once_are_asked_for_a_few_at_a_time() -> 
         for number in range(1, 46):
             twin.emit({"number": number, "quiet": True, "status": "resolved"})
         [first] = await source.poll(stop_after=1)
-        assert len(first.drafts) == 20
+        assert [draft.status for draft in first.drafts].count(Status.RESOLVED) == 20
         for _ in range(2):
             await source.poll()
     states = [draft.status for draft in source.current.values()]
@@ -213,9 +223,96 @@ async def test_a_webhook_and_the_list_meet_as_one_revision(action: str) -> None:
         # A webhook names the page in another field.
         about = {**issue, "permalink": None, "web_url": issue["permalink"]}
         [told] = read(source, pushed(twin, "issue", action, issue=about))
-    polled = source.stored[told.external_id, told.revision]
-    skipped = {"revised_at", "occurred_at"}
+    polled = source.current[told.external_id]
+    assert polled.revision.rpartition("/")[2] == told.revision.rpartition("/")[2]
+    skipped = {"revision", "revised_at", "occurred_at"}
     assert polled.model_dump(exclude=skipped) == told.model_dump(exclude=skipped)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"status": "unresolved", "substatus": "regressed"},
+        {"status": "unresolved", "substatus": "escalating"},
+        {"status": "ignored", "substatus": "archived_forever"},
+    ],
+)
+async def test_events_between_a_webhook_and_the_list_make_no_other_revision(
+    tmp_path: Path, state: dict[str, Any]
+) -> None:
+    twin, plan = Twin(), Plan(Router({}), {})
+    twin.emit({"number": 1, "at": ago(600)})
+    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store, polling(twin) as source:
+        await migrate(store)
+
+        async def stored(drafts: Sequence[Draft]) -> list[Status]:
+            done = await ingest(store, Reading("sentry"), Page(drafts, {}), plan)
+            return [signal.status for signal in done.signals]
+
+        async def shown() -> list[Draft]:
+            return [draft for page in await source.poll() for draft in page.drafts]
+
+        assert await stored(await shown()) == [Status.OPEN]
+        changed = twin.emit({"number": 1, "at": ago(50), **state})
+        told = read(source, pushed(twin, "issue", "unresolved", issue=changed))
+        assert len(await stored(told)) == 1
+        twin.emit({"number": 1, "at": ago(40), **state})
+        later = await shown()
+        assert [one.revision for one in later] != [one.revision for one in told]
+        assert await stored(later) == []
+        settled = twin.emit({"number": 1, "quiet": True, "status": "resolved"})
+        told = read(source, pushed(twin, "issue", "resolved", issue=settled))
+        assert await stored(told) == [Status.RESOLVED]
+        twin.emit({"number": 1, "at": ago(5)})
+        assert await stored(await shown()) == [Status.OPEN], "it has come back once more"
+
+
+DONE: Mapping[str, dict[str, Any]] = {
+    "resolved": {"status": "resolved", "quiet": True},
+    "unresolved": {"status": "unresolved", "substatus": "ongoing", "quiet": True},
+    "archived": {"status": "ignored", "substatus": "archived_forever", "quiet": True},
+    "assigned": {"assignedTo": JANE, "quiet": True},
+    "left to nobody": {"assignedTo": None, "quiet": True},
+    "it happens again": {},
+}
+
+
+async def test_whatever_comes_by_list_or_webhook_or_not_at_all_the_end_is_as_at_sentry(
+    tmp_path: Path,
+) -> None:
+    chance, twin, plan, states = Random(1), Twin(), Plan(Router({}), {}), dict[str, list[str]]()
+    open_source = polling(twin, releases=False, look_again=ALWAYS)
+    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store, open_source as source:
+        await migrate(store)
+
+        async def keep(drafts: Sequence[Draft]) -> None:
+            done = await ingest(store, Reading("sentry"), Page(drafts, {}), plan)
+            for signal in done.signals:
+                states.setdefault(signal.external_id, []).append(signal.revision)
+
+        async def look() -> None:
+            await keep([draft for page in await source.poll() for draft in page.drafts])
+
+        for _ in range(30):
+            for number in chance.sample(range(1, 7), 3):
+                what = chance.choice([*DONE])
+                issue = twin.emit({"number": number, "at": ago(0), **DONE[what]})
+                if chance.random() < 0.5:
+                    await keep(read(source, pushed(twin, "issue", what, issue=issue)))
+            if chance.random() < 0.6:
+                await look()
+        await look()
+        async with store.read() as connection:
+            kept = await by_external_ids(connection, "sentry", states)
+    wanted = {f"issue/{one['id']}": one for one in twin.issues.values()}
+    assert kept.keys() == wanted.keys()
+    status = {"resolved": Status.RESOLVED, "ignored": Status.ACKNOWLEDGED}
+    for name, issue in wanted.items():
+        assert kept[name].status is status.get(issue["status"], Status.OPEN)
+        assert (kept[name].owner is not None) == bool(issue["assignedTo"])
+        said = [revision.rpartition("/")[2] for revision in states[name]]
+        assert all(one != other for one, other in pairwise(said)), "the same is told twice"
+        assert len(said) > 3
 
 
 async def test_webhooks_bring_alerts_and_comments_too() -> None:

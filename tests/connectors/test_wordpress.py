@@ -193,6 +193,27 @@ async def test_comments_are_looked_at_again_while_they_are_young() -> None:
     assert gone(source) == {"comment/4", "comment/5"}
 
 
+async def test_a_comment_that_is_again_as_it_was_is_shown_so() -> None:
+    twin = Twin()
+    twin.emit({"at": ago(days=1)})
+    twin.emit({"post": 1, "comment": "First thought", "at": ago(hours=1)})
+    async with polling(twin) as source:
+        await source.poll()
+        for said in ("Second thought", "First thought"):
+            twin.emit({"edit": 1, "comment": said})
+            await source.poll()
+            assert source.current["comment/1"].title == said
+        twin.comments[1]["status"] = "hold"
+        await source.poll()
+        assert gone(source) == {"comment/1"}
+        twin.comments[1]["status"] = "approved"
+        await source.poll()
+        twin.emit({"edit": 1, "comment": "Edited after that"})
+        assert [draft.title for draft in await source.fresh()].count("Edited after that") == 1
+        assert source.current["comment/1"].title == "Edited after that"
+        assert not [one for one in await source.fresh() if one.external_id == "comment/1"]
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 async def test_pages_of_any_size_bring_the_same_and_every_cursor_resumes(size: int) -> None:
     twin = Twin(page=size)

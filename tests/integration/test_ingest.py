@@ -63,6 +63,23 @@ async def kept(store: Store, external_id: str = "deal/1") -> Any:
         return (await by_external_ids(connection, "crm", [external_id]))[external_id]
 
 
+async def test_a_state_that_goes_on_is_stored_once_by_whatever_time_it_is_named(
+    store: Store, plan: Plan
+) -> None:
+    async def told(*revisions: str) -> list[str]:
+        drafts = [draft(1, one, goes_on=True) for one in revisions]
+        done = await ingest(store, READING, Page(drafts, {}), plan, at=T0)
+        assert done.seen_before == len(revisions) - len(done.signals)
+        return [signal.revision for signal in done.signals]
+
+    assert await told("1/open", "2/open") == ["1/open"]
+    assert await told("3/open") == []  # from the list, after the webhook
+    assert await told("4/shut", "5/shut", "6/open") == ["4/shut", "6/open"]
+    assert await told("6/open", "7/open", "8/shut") == ["8/shut"]
+    plain = await ingest(store, READING, Page([draft(1, "9/shut")], {}), plan, at=T0)
+    assert len(plain.signals) == 1, "only who says so goes on"
+
+
 async def test_a_draft_becomes_a_signal_with_everything_it_said(store: Store, plan: Plan) -> None:
     done = await ingest(store, READING, Page([draft()], {}), plan, at=T0)
     signal = await kept(store)

@@ -104,7 +104,8 @@ class _Watch:
         if not before.get("gone"):
             return read
         back = {"revision": f"back/{now():%Y%m%dT%H%M%S}", "revised_at": now()}
-        return [draft.model_copy(update=back) for draft in drafts]
+        # A state that goes on is another than that it was gone, by itself.
+        return [draft if draft.goes_on else draft.model_copy(update=back) for draft in drafts]
 
     async def end(self, there: There | None) -> list[Draft]:
         """Tell what is gone, and forget what is no longer young."""
