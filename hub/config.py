@@ -64,6 +64,7 @@ class Config:
 
     `tables` is what it says as written: names of secrets, not their values; None where a program
     made this. `problems` (by source) is what kept the newest tables of a source out of force.
+    `judged`: by which form of each role, as its digest, what is stored is judged.
     """
 
     hub: HubTable
@@ -74,6 +75,7 @@ class Config:
     oidc: OidcTable | None = None
     tables: Mapping[str, Any] | None = None
     problems: Mapping[str, ConfigError] = field(default_factory=dict)
+    judged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> Mapping[str, Sees]:

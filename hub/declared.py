@@ -24,6 +24,7 @@ from pydantic import (
 from hub import signing
 from hub.access import Sees, closed_to
 from hub.connector import Duration
+from hub.digest import digest_of
 from hub.kinds import Department, Family, kinds_of
 from hub.signals import USUAL, Classification, Scope
 
@@ -99,6 +100,11 @@ class Role(_Table):
         closed = closed_to(self.name, self.audiences)
         outlines = Sees(**dict(self.outlines), closed=closed) if self.outlines else None
         return Sees(**dict(self.sees), closed=closed, outlines=outlines)
+
+    @cached_property
+    def digest(self) -> str:
+        """Tell apart what it may see and how signals are judged for it."""
+        return digest_of([self.rule, self.interests.model_dump(), self.threshold])
 
 
 class EndpointConfig(_Table):

@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
-
-import orjson
-from pydantic import SecretStr
 
 from hub.config import HUB_SOURCE, Config, SourceConfig
 from hub.connector import Draft, Page
 from hub.declared import EndpointConfig
 from hub.difference import Difference, difference, parts
+from hub.digest import digest_of
 from hub.errors import StoreUnavailable
 from hub.ingest import Ingested, Plan, Reading, Target, ingest_within
 from hub.ingest.rescore import rescore
@@ -77,7 +74,7 @@ async def put_in_force(
         told = None
         if config.tables is not None:
             problems = {name: str(problem) for name, problem in config.problems.items()}
-            digest = _digest([tables, problems])
+            digest = digest_of([tables, problems])
             is_new = before is None or before.digest != digest
             if tell or is_new or changed:
                 draft = _told(changed, problems, kept, by, at)
@@ -195,27 +192,15 @@ def fingerprint(source: SourceConfig) -> str:
     """Tell two configurations of a source apart without keeping its secrets."""
     # Only where there is one: else every source of an older version would seem to have changed.
     slowest = [source.slowest] if source.slowest else []
-    return _digest([source.kind, source.every, source.connector.model_dump(), *slowest])
+    return digest_of([source.kind, source.every, source.connector.model_dump(), *slowest])
 
 
 def _fingerprint(endpoint: EndpointConfig) -> str | None:
-    return None if endpoint.secret is None else _digest([str(endpoint.url), endpoint.secret])
+    return None if endpoint.secret is None else digest_of([str(endpoint.url), endpoint.secret])
 
 
 def roles_digest(config: Config) -> str:
-    return _digest([role.model_dump() for role in config.roles.values()])
-
-
-def _digest(settings: object) -> str:
-    """Digest settings so that another process gives the same: the order of a set is its own."""
-    options = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
-    return sha256(orjson.dumps(settings, default=_written, option=options)).hexdigest()
-
-
-def _written(value: object) -> object:
-    if isinstance(value, (set, frozenset)):
-        return sorted(value, key=repr)
-    return value.get_secret_value() if isinstance(value, SecretStr) else repr(value)
+    return digest_of([role.model_dump() for role in config.roles.values()])
 
 
 def plan_of(config: Config, ids: Mapping[str, str]) -> Plan:

@@ -10,6 +10,7 @@ from strawberry.types import Info as StrawberryInfo
 
 from hub.access import Condition, all_of, holds, may_read, may_see, reads
 from hub.config import Config
+from hub.digest import digest_of
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.loaders import Loaders
 from hub.live import Tail
@@ -22,7 +23,7 @@ from hub.store.log import Change
 
 # Raises Refused where there is more to say than that nobody is known by it.
 Identify: TypeAlias = Callable[[], Awaitable[Viewer | None]]
-LOOK = 30.0  # seconds until a viewer is asked for again to whom nothing was told meanwhile
+LOOK = 2.0  # seconds until a viewer is asked for again to whom nothing was told meanwhile
 
 
 @dataclass
@@ -99,6 +100,18 @@ class Context:
     def visible(self) -> Condition:
         """What the viewer may see, in the configuration that is in force now."""
         return may_see(self.reader(), self.config.rules)
+
+    @property
+    def scope(self) -> str:
+        """Tell apart, in every process alike, what may be seen and how it is judged.
+
+        Who goes on from a cursor of another scope would hold what is hidden by now, and lack what
+        was.
+        """
+        viewer, config = self.reader(), self.config
+        own = config.roles if viewer.is_admin else config.roles.keys() & viewer.roles
+        parts = [(name, config.roles[name].digest, config.judged.get(name)) for name in sorted(own)]
+        return digest_of([viewer.is_admin, parts])[:8]
 
     def reader(self) -> Viewer:
         """Who asks, and may ask at all. Raises Refused."""

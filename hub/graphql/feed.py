@@ -104,7 +104,7 @@ async def read_signals(info: Info, asked: Listing) -> SignalConnection:
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head),
+        resume_from=log_cursor(found.head, info.context.scope),
         condition=condition,
     )
 
@@ -134,7 +134,7 @@ def _connection(
             for key, signal in found.items
         ],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head),
+        resume_from=log_cursor(found.head, info.context.scope),
         condition=condition,
         about=about,
     )
@@ -166,7 +166,7 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
             for relevance in [weighed(item.relevance, is_outline=signal.is_outline)]
         ],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head),
+        resume_from=log_cursor(found.head, info.context.scope),
         role=name,
         least=from_,
     )

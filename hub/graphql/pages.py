@@ -44,12 +44,14 @@ class _Taken(dict[str, str]):
 class PageWriter(RowWriter):
     """Writes the function of one listing."""
 
-    def __init__(self, executor: Executor[Any], asked: Listing, *, sqlite: bool) -> None:
+    def __init__(
+        self, executor: Executor[Any], asked: Listing, scope: str, *, sqlite: bool
+    ) -> None:
         super().__init__(executor, at=_Taken())
         self.kind = asked.kind
         self.keys = keys_of(asked.order)
         self.names |= StoredSignal.names
-        self.names |= {"write_cursor": write_cursor, "log_cursor": log_cursor}
+        self.names |= {"write_cursor": write_cursor, "log_cursor": log_cursor, "scope": scope}
         if not sqlite:
             # What PostgreSQL gives is a datetime, which orjson writes as isoformat does.
             self.names["time_text"] = _as_it_is
@@ -77,7 +79,7 @@ class PageWriter(RowWriter):
                     return self.object(_object(below), of_field, self.of_page_info)
                 case "resume_from":
                     self.take(LOG_HEAD)
-                    return "log_cursor(page.head)"
+                    return "log_cursor(page.head, scope)"
                 case _:
                     raise Unplain
 

@@ -156,7 +156,7 @@ def _plan(executor: Executor[Any], context: Context, arguments: Arguments) -> Pl
     if asked.best is not None:
         raise Unplain
     store = context.runtime.store
-    writer = PageWriter(executor, asked, sqlite=store.is_sqlite)
+    writer = PageWriter(executor, asked, context.scope, sqlite=store.is_sqlite)
     columns, page = writer.compiled(declared.type, details)
     prepared = reading(store, asked.condition, asked.order, asked.window, columns)
     return Plan(prepared, lambda rows: {name: page(rows)})

@@ -153,13 +153,30 @@ def page_info(kind: str, found: Found[Any]) -> PageInfo:
 LOG = "log"
 
 
-def log_cursor(seq: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody stands in the log; `scope`: what they might see there, if it is known."""
+
+    seq: int
+    scope: str | None = None
+
+
+def log_cursor(seq: int, scope: str | None = None) -> str:
     """Write a position in the change log: what `after` of a subscription takes."""
-    return write_cursor(LOG, (seq,))
+    return write_cursor(LOG, (seq,) if scope is None else (seq, scope))
 
 
 def read_log_cursor(cursor: str) -> int:
-    seq: int = read_cursor(LOG, cursor, (int,))[0]
-    if seq < 0:
+    """Read which line of the log a cursor comes after. Raises Refused."""
+    return read_log_place(cursor).seq
+
+
+def read_log_place(cursor: str) -> Place:
+    """Read a position back, also one of a version that wrote no scope. Raises Refused."""
+    try:
+        place = Place(*read_cursor(LOG, cursor, (int, str)))
+    except Refused:
+        place = Place(*read_cursor(LOG, cursor, (int,)))
+    if place.seq < 0:
         raise Refused(Code.BAD_CURSOR, "That cursor is before the beginning")
-    return seq
+    return place

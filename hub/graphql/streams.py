@@ -15,7 +15,7 @@ from hub.graphql.context import Context
 from hub.graphql.documents import Document
 from hub.graphql.errors import counted, present
 from hub.graphql.execution import Execution, Question, unexecuted
-from hub.graphql.relay import read_log_cursor
+from hub.graphql.relay import log_cursor, read_log_cursor
 from hub.graphql.schema import Schema
 from hub.graphql.shared import seen_alike, seen_by_one, sight
 from hub.graphql.subscribed import Subscribed, subscribed
@@ -59,7 +59,7 @@ class Streams:
         try:
             member, question, asked = self._read(document, variables, operation, line, after)
             while True:
-                viewer = context.viewer
+                viewer, scope = context.viewer, context.scope
                 try:
                     with self.watch.over(context, member, viewer):
                         await self._serve(question, asked, context, viewer, member)
@@ -67,6 +67,9 @@ class Streams:
                     line.outlet.forget(line)  # what waits was for who it was
                     if line.cursor is not None:
                         member.place, member.cursor = read_log_cursor(line.cursor), line.cursor
+                    elif member.place is not None and member.cursor is None:
+                        # It stands there with what it saw before: it is told to read anew.
+                        member.cursor = log_cursor(member.place, scope)
                 else:
                     return
         except asyncio.CancelledError:

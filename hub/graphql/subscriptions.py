@@ -1,6 +1,6 @@
 """What can be followed live: from now, or gap-free from a cursor of the log."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,16 +8,21 @@ from typing import Annotated
 import strawberry
 
 from hub import signals
-from hub.access import Always, Condition, all_of, asks_for_words, holds
+from hub.access import Always, all_of, asks_for_words, holds
+from hub.ahead import or_quiet
 from hub.errors import Code, Refused
-from hub.graphql.context import Info
+from hub.graphql.context import Context, Info
 from hub.graphql.feed import feed_visible, least_score
-from hub.graphql.filters import FilterBy, SignalFilter
-from hub.graphql.relay import MinScore, RoleName, log_cursor, read_log_cursor
+from hub.graphql.filters import FilterBy
+from hub.graphql.relay import MinScore, RoleName, log_cursor, read_log_place
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.outline import weighed
 from hub.signals import ChangeType, Facts
 from hub.store import log
+
+LOOK = 2.0  # seconds until a stream where nothing happens looks whether it may go on
+TOO_OLD = "The log does not reach to that cursor: read the list anew"
+SEES_OTHERWISE = "What you may see, or how it is judged, has changed: read the list anew"
 
 FromCursor = Annotated[
     str | None,
@@ -69,10 +74,11 @@ class SignalWithdrawn:
 
 
 @strawberry.type(
-    description="The log no longer reaches back to the cursor: read the list anew and follow it "
-    "from its resumeFrom."
+    description="The log does not lead on from the cursor: it no longer reaches back so far, or "
+    "you may see other signals than there. Read the list anew, and follow it from its resumeFrom."
 )
 class CursorExpired:
+    code: str = strawberry.field(description="`CURSOR_EXPIRED`, for programs.")
     message: str = strawberry.field(description="What to do.")
     oldest: str = strawberry.field(description="The oldest cursor that still works.")
 
@@ -97,11 +103,16 @@ class Subscription:
         least_score(info, name, min_score)
 
         def shows(facts: Facts) -> bool:
-            info.context.role(role)  # it may have gone, or the viewer may have lost it
             least = least_score(info, name, min_score)
             return facts.scores.get(name, -1.0) >= least and holds(feed_visible(info, name), facts)
 
-        async with aclosing(_follow(info, after, shows)) as steps:
+        def sight() -> Hashable:
+            role = info.context.role(name)  # it may have gone, or the viewer may have lost it
+            least = least_score(info, role, min_score)
+            readable, judged = info.context.readable, info.context.config.judged.get(role)
+            return feed_visible(info, role), readable, least, judged
+
+        async with aclosing(_follow(info, after, sight, shows)) as steps:
             async for step in steps:
                 if isinstance(step, CursorExpired):
                     yield step
@@ -127,8 +138,8 @@ class Subscription:
         filter: FilterBy = None,  # noqa: A002 - the API's name
         after: FromCursor = None,
     ) -> AsyncGenerator[SignalEvent, None]:
-        wanted = _Narrowed(info, filter)
-        if asks_for_words(wanted.condition):
+        wanted = filter.condition(info.context.told) if filter else Always()
+        if asks_for_words(wanted):
             raise Refused(
                 Code.INVALID,
                 "A subscription cannot filter by text",
@@ -136,9 +147,12 @@ class Subscription:
             )
 
         def shows(facts: Facts) -> bool:
-            return holds(all_of(info.context.visible, wanted.condition), facts)
+            return holds(all_of(info.context.visible, wanted), facts)
 
-        async with aclosing(_follow(info, after, shows)) as steps:
+        def sight() -> Hashable:
+            return info.context.visible, info.context.readable
+
+        async with aclosing(_follow(info, after, sight, shows)) as steps:
             async for step in steps:
                 if isinstance(step, CursorExpired):
                     yield step
@@ -147,25 +161,6 @@ class Subscription:
                 else:
                     event = SignalUpdated if step.was_shown else SignalCreated
                     yield event(cursor=step.cursor, signal=signal_type(step.signal))
-
-
-class _Narrowed:
-    """A filter as a condition, made anew when the viewer may read other signals than before."""
-
-    def __init__(self, info: Info, given: SignalFilter | None) -> None:
-        self._info, self._given = info, given
-        self._readable = info.context.readable
-        self._made = self._make()
-
-    @property
-    def condition(self) -> Condition:
-        readable = self._info.context.readable
-        if readable != self._readable:
-            self._readable, self._made = readable, self._make()
-        return self._made
-
-    def _make(self) -> Condition:
-        return self._given.condition(self._info.context.told) if self._given else Always()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,49 +174,75 @@ class _Step:
 
 
 async def _follow(
-    info: Info, after: str | None, shows: Callable[[Facts], bool]
+    info: Info, after: str | None, sight: Callable[[], Hashable], shows: Callable[[Facts], bool]
 ) -> AsyncGenerator[_Step | CursorExpired, None]:
-    """Yield what enters, stays in or leaves what is shown; a cursor that expired ends it."""
+    """Yield what enters, stays in or leaves what is shown; a cursor that expired ends it.
+
+    `sight` is what decides about that, beside the signals. When it changes, no line of the log says
+    what has come into view and what has left it: so the list has to be read anew.
+    """
     context = info.context
-    _ = context.viewer
-    after = context.resumes or after
-    place = read_log_cursor(after) if after is not None else None
-    if place is not None and (expired := await _expired(info, place)):
-        yield expired
+    seen = sight()
+    began = await _begin(info, context.resumes or after)
+    if isinstance(began, CursorExpired):
+        yield began
         return
-    async with aclosing(context.changes(place)) as changes:
+    place = began
+    async with aclosing(or_quiet(context.changes(place), LOOK)) as changes:
         async for change in changes:
-            missing = place is not None and change.seq > place + 1
-            if place is not None and missing and (expired := await _expired(info, place)):
+            if sight() != seen:
+                yield await _expired(info, SEES_OTHERWISE)
+                return
+            if change is None:
+                continue
+            if place is not None and change.seq > place + 1 and not await _reaches(info, place):
                 # Lines were trimmed before this follower, who was far behind, had read them.
-                yield expired
+                yield await _expired(info, TOO_OLD)
                 return
             place = change.seq
             if change.type is ChangeType.HISTORY:
                 context.passed(place)
                 continue
-            await context.renew()
-            was = change.was is not None and shows(change.was)
-            now = change.type is not ChangeType.EXPIRED and shows(change.now)
-            if not (was or now):
-                context.passed(place)
-                continue
-            signal = await context.loaders.signal.load(change.signal_id) if now else None
-            if now and signal is None:
-                context.passed(place)
-                continue  # it changed again meanwhile: a later line of the log says how
-            yield _Step(log_cursor(change.seq), strawberry.ID(change.signal_id), was, signal)
+            if (step := await _step(context, change, shows)) is not None:
+                yield step
             context.passed(place)
     context.ended()
 
 
-async def _expired(info: Info, place: int) -> CursorExpired | None:
-    """Tell whoever stands where the log does not reach: too far back, or of a log that is gone."""
+async def _begin(info: Info, after: str | None) -> CursorExpired | int | None:
+    """Give the place in the log to go on after: None for the end that it has now."""
+    if after is None:
+        return None
+    place = read_log_place(after)
+    if place.scope is not None and place.scope != info.context.scope:
+        return await _expired(info, SEES_OTHERWISE)
+    if not await _reaches(info, place.seq):
+        return await _expired(info, TOO_OLD)
+    return place.seq
+
+
+async def _step(
+    context: Context, change: log.Change, shows: Callable[[Facts], bool]
+) -> _Step | None:
+    was = change.was is not None and shows(change.was)
+    now = change.type is not ChangeType.EXPIRED and shows(change.now)
+    if not (was or now):
+        return None
+    signal = await context.loaders.signal.load(change.signal_id) if now else None
+    if now and signal is None:
+        return None  # it changed again meanwhile: a later line of the log says how
+    cursor = log_cursor(change.seq, context.scope)
+    return _Step(cursor, strawberry.ID(change.signal_id), was, signal)
+
+
+async def _reaches(info: Info, place: int) -> bool:
     async with info.context.runtime.store.read() as connection:
-        if await log.reaches(connection, place):
-            return None
+        return await log.reaches(connection, place)
+
+
+async def _expired(info: Info, why: str) -> CursorExpired:
+    """Tell whoever stands where the log does not lead on from."""
+    async with info.context.runtime.store.read() as connection:
         oldest = await log.oldest(connection)
-    return CursorExpired(
-        message="The log does not reach to that cursor: read the list anew",
-        oldest=log_cursor(oldest - 1),
-    )
+    cursor = log_cursor(oldest - 1, info.context.scope)
+    return CursorExpired(code=Code.CURSOR_EXPIRED, message=why, oldest=cursor)
