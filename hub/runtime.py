@@ -11,6 +11,7 @@ from hub.bus import Bus
 from hub.bus.local import LocalBus
 from hub.config import Config
 from hub.errors import ConfigError
+from hub.health import Health
 from hub.http import Clients
 from hub.ingest import announce
 from hub.jobs import Waker
@@ -39,6 +40,7 @@ class Runtime:
     poller: Poller
     inbox: Inbox
     snapshot: Snapshot
+    health: Health
 
     @property
     def config(self) -> Config:
@@ -84,6 +86,7 @@ async def open_runtime(
             poller=Poller(store, clients, bus, waker),
             inbox=Inbox(store, bus, waker),
             snapshot=applied.snapshot,
+            health=Health(store),
         )
         async with beside(bus.run(), waker.run()):
             if applied.told is not None:

@@ -14,6 +14,7 @@ from hub.errors import Code, Refused
 from hub.graphql.context import Context, Info
 from hub.graphql.feed import feed_visible, least_score
 from hub.graphql.filters import FilterBy
+from hub.graphql.health import SourceHealth, follow_health
 from hub.graphql.relay import MinScore, RoleName, log_cursor, read_log_place
 from hub.graphql.types import Reason, Signal, reasons_type, signal_type
 from hub.outline import weighed
@@ -95,6 +96,10 @@ SignalEvent = Annotated[
 
 @strawberry.type(description="What can be followed live.")
 class Subscription:
+    sources: AsyncGenerator[SourceHealth, None] = strawberry.subscription(
+        resolver=follow_health, description="The health of every configured source, as it changes."
+    )
+
     @strawberry.subscription(description="A role's feed as it changes.")
     async def feed(
         self, info: Info, role: RoleName, min_score: MinScore = None, after: FromCursor = None

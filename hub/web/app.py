@@ -124,6 +124,7 @@ def make_app(
             app.state.sessions = sessions
             loops = [
                 tail.run(),
+                runtime.health.run(),
                 follow_configuration(runtime, tail),
                 reload_when_asked(runtime, app.state.reload, "SIGHUP", accept),
                 *([work(runtime, sender)] if works else []),
