@@ -16,6 +16,8 @@ from pathlib import Path
 from tests.bench.databases import BUILD, Databases, databases
 from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
+from tests.bench.live.fanout import bench_fanout
+from tests.bench.live.many import bench_documents, bench_held
 from tests.bench.measured import Result, calibration, table
 from tests.bench.plans import bench_plans
 from tests.bench.polling import bench_busy, bench_sources
@@ -67,6 +69,9 @@ BENCHES: dict[str, Bench] = {
     "sources_postgres": lambda places, effort: bench_sources("postgres", places, effort.watched),
     "push_sqlite": lambda places, effort: bench_push("sqlite", places, 100 * effort.runs),
     "push_postgres": lambda places, effort: bench_push("postgres", places, 100 * effort.runs),
+    "live_fanout": lambda places, effort: bench_fanout(places, 1 + 2 * effort.runs),
+    "live_held": lambda places, _: bench_held(places),
+    "live_documents": lambda places, effort: bench_documents(places, 1 + 2 * effort.runs),
     "query_page_sqlite": lambda places, effort: bench_query(
         "sqlite", places, effort.rounds, effort.signals
     ),

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -37,8 +38,15 @@ class Child:
 
 @asynccontextmanager
 async def child(module: str, *arguments: str) -> AsyncGenerator[Child]:
+    async with program(sys.executable, "-m", module, *arguments) as started:
+        yield started
+
+
+@asynccontextmanager
+async def program(*command: str, folder: Path | None = None) -> AsyncGenerator[Child]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
+        *command,
+        cwd=folder,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LINE,
