@@ -105,6 +105,11 @@ def span(
     return _NOWHERE if _telemetry is None else _told(_telemetry, name, kind, parent, facts)
 
 
+def wanted() -> bool:
+    """Say whether spans go anywhere."""
+    return _telemetry is not None
+
+
 def here() -> str | None:
     """Give the W3C traceparent of what goes on; None where nothing is traced."""
     if _telemetry is None:

@@ -6,8 +6,6 @@ others would cost more than most answers do.
 
 import math
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -43,34 +41,36 @@ class Admission:
             self._due = {one: at for one, at in self._due.items() if at > clock}
         self._due[who] = due
 
-    @contextmanager
-    def running(self, viewer: Viewer) -> Generator[None]:
-        """Hold a place among what a key has under way. Raises Refused where there is none."""
-        with _place(self._running, viewer, "concurrent", self.limits.concurrent, again=1):
-            yield
+    def running(self, viewer: Viewer) -> "Place":
+        """Give a place among what a key has under way."""
+        return Place(self._running, _who(viewer), "concurrent", self.limits.concurrent, again=1)
 
-    @contextmanager
-    def streaming(self, viewer: Viewer) -> Generator[None]:
-        """Hold a place among a key's sockets and streams. Raises Refused where there is none."""
-        with _place(self._streams, viewer, "streams", self.limits.streams, again=5):
-            yield
+    def streaming(self, viewer: Viewer) -> "Place":
+        """Give a place among a key's sockets and streams."""
+        return Place(self._streams, _who(viewer), "streams", self.limits.streams, again=5)
 
 
 def _who(viewer: Viewer) -> str:
     return viewer.identity or viewer.name
 
 
-@contextmanager
-def _place(
-    taken: Counter[str], viewer: Viewer, name: str, most: int, *, again: int
-) -> Generator[None]:
-    who = _who(viewer)
-    if taken[who] >= most:
-        raise over(name, None, most, {"retryAfter": again})
-    taken[who] += 1
-    try:
-        yield
-    finally:
-        taken[who] -= 1
-        if not taken[who]:
-            del taken[who]
+@dataclass(slots=True)
+class Place:
+    """One of the places that a key has, held within a block."""
+
+    taken: Counter[str]
+    who: str
+    name: str
+    most: int
+    again: int  # seconds after which to come again
+
+    def __enter__(self) -> None:
+        """Take it. Raises Refused where there is none."""
+        if self.taken[self.who] >= self.most:
+            raise over(self.name, None, self.most, {"retryAfter": self.again})
+        self.taken[self.who] += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.taken[self.who] -= 1
+        if not self.taken[self.who]:
+            del self.taken[self.who]

@@ -11,7 +11,7 @@ being kept. Only root fields that are KEPT are; whoever adds one decides.
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -82,14 +82,16 @@ class Answers:
         given = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
         return Question(document.text, operation, given, alike(context.viewer))
 
-    def get(self, question: Question, version: Hashable, config: Config) -> bytes | None:
+    def kept(self, question: Question, version: Hashable, config: Config) -> bytes | None:
+        """Give the answer that was given before, if it is still the answer."""
         kept = self._kept.get(question)
         if kept is None or kept.version != version or kept.config is not config:
-            metrics.answers.labels("made").inc()
             return None
         self._kept.move_to_end(question)
-        metrics.answers.labels("kept").inc()
         return kept.body
+
+    def count(self, *, kept: bool) -> None:
+        _counter_of("kept" if kept else "made").inc()
 
     def keep(self, question: Question, version: Hashable, config: Config, body: bytes) -> None:
         """Keep an answer that was read after the data had this version."""
@@ -104,6 +106,11 @@ class Answers:
     def _drop(self, question: Question) -> None:
         if (gone := self._kept.pop(question, None)) is not None:
             self._bytes -= _weight(question, gone.body)
+
+
+@cache
+def _counter_of(outcome: str) -> Any:
+    return metrics.answers.labels(outcome)
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@ plan, which only reads rows (`hub.graphql.plans`); else by execution.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 
 from hub.errors import Refused
-from hub.graphql.answers import Answers
+from hub.graphql.answers import Answers, Question
 from hub.graphql.context import Context
 from hub.graphql.documents import Document
 from hub.graphql.errors import counted, present
@@ -26,13 +26,14 @@ from hub.graphql.schema import Schema
 class Reply:
     """`executed`: the body has data, if only of a part; `whole`: and no errors.
 
-    `late`: it took too long, and was given up.
+    `late`: it took too long, and was given up. `question`: what it is kept as the answer to.
     """
 
     body: bytes
     executed: bool = True
     whole: bool = True
     late: bool = False
+    question: Question | None = None
 
 
 @dataclass(slots=True)
@@ -63,9 +64,12 @@ class Replies:
             return await self._executed(document, context, variables, operation)
         version = await context.runtime.store.version() if answers.most else None
         config = context.config
-        if version is not None and (body := answers.get(question, version, config)) is not None:
-            counted("query", (), perf_counter() - began)
-            return Reply(body)
+        if version is not None:
+            body = answers.kept(question, version, config)
+            answers.count(kept=body is not None)
+            if body is not None:
+                counted("query", (), perf_counter() - began)
+                return Reply(body, question=question)
         try:
             async with within(self.schema.documents.limits.seconds):
                 planned = await self.plans.answer(question, document, variables, context)
@@ -80,6 +84,7 @@ class Replies:
             reply = await self._executed(document, context, variables, operation)
         if version is not None and reply.whole:
             answers.keep(question, version, config, reply.body)
+            return replace(reply, question=question)
         return reply
 
     async def _executed(

@@ -1,7 +1,8 @@
 """Short reads of PostgreSQL over connections of their own, by its driver: see `hub.store.reads`."""
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 
 MOST_CONNECTIONS = 10
+LONGEST_VERSION = 2.0  # seconds until answers are made without knowing a version
 IDLE = 300.0  # seconds after which a connection is not trusted any more: who is between may cut it
 # What SQLAlchemy takes out of a URL for itself.
 _NOT_ASYNCPGS = ("prepared_statement_cache_size", "prepared_statement_name_func", "async_fallback")
@@ -40,8 +42,8 @@ class OverPool:
     _free: list[tuple[Any, float]] = field(default_factory=list)
     _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_CONNECTIONS))
     _is_closed: bool = False
-    _now: asyncio.Future[Hashable | None] | None = None
-    _next: asyncio.Future[Hashable | None] | None = None
+    _waiting: list[asyncio.Future[Hashable | None]] = field(default_factory=list)
+    _asking: asyncio.Future[None] | None = None
 
     async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
         async with self._places:
@@ -83,21 +85,38 @@ class OverPool:
         """Ask for the newest snapshot: two that are equal see the same transactions.
 
         Whoever comes while it is asked for waits for the next, since his may have to see more;
-        those who wait together ask once.
+        those who wait together ask once. None as well where no answer comes.
         """
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._asked(self._now))  # noqa: TID251 - awaited
-        return await asyncio.shield(self._next)
+        waiter: asyncio.Future[Hashable | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._ask())  # noqa: TID251 - it tells the waiters
+        return await waiter
 
-    async def _asked(self, before: asyncio.Future[Hashable | None] | None) -> Hashable | None:
-        if before is not None and not before.done():
-            await asyncio.wait({before})
-        self._now, self._next = self._next, None
-        found = await self.rows(_SNAPSHOT, ())
-        return None if found is None else tuple(found[0])
+    async def _ask(self) -> None:
+        """Tell those who wait, and those who come meanwhile, until nobody does."""
+        told: list[asyncio.Future[Hashable | None]] = []
+        try:
+            while self._waiting:
+                told, self._waiting = self._waiting, []
+                found: Sequence[Any] | None = None
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LONGEST_VERSION):
+                        found = await self.rows(_SNAPSHOT, ())
+                _tell(told, None if found is None else tuple(found[0]))
+        finally:
+            self._asking = None
+            _tell([*told, *self._waiting], None)  # those who were not: it was cancelled, or a bug
+            self._waiting = []
 
     async def close(self) -> None:
         self._is_closed = True
         while self._free:
             connection, _ = self._free.pop()
             await connection.close(timeout=1)
+
+
+def _tell(waiters: Iterable[asyncio.Future[Hashable | None]], version: Hashable | None) -> None:
+    for waiter in waiters:
+        if not waiter.done():
+            waiter.set_result(version)

@@ -9,6 +9,7 @@ a thread; so is, for a while, each of its statement.
 Whatever goes wrong here, the ordinary way is gone again: it knows the errors.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
@@ -55,6 +56,7 @@ class OnTheLoop:
     _connection: sqlite3.Connection | None = None
     _until: float = 0.0
     _slow: dict[str, float] = field(default_factory=dict)
+    _said: Hashable | None = None
 
     async def rows(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
         began = monotonic()
@@ -73,9 +75,19 @@ class OnTheLoop:
             return None
 
     async def version(self) -> Hashable | None:
-        # Changes with every commit over any other connection, and this one never writes.
-        found = await self.rows("PRAGMA data_version", ())
-        return None if found is None else (id(self._connection), found[0][0])
+        # Whoever asks within one turn of the loop is told the same: what set them going was queued
+        # before we looked, so nothing that they know of was committed since.
+        if self._said is None:
+            # Changes with every commit over any other connection, and this one never writes.
+            found = await self.rows("PRAGMA data_version", ())
+            if found is None:
+                return None
+            self._said = (id(self._connection), found[0][0])
+            asyncio.get_running_loop().call_soon(self._unsay)
+        return self._said
+
+    def _unsay(self) -> None:
+        self._said = None
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, isolation_level=None, timeout=0)

@@ -39,23 +39,38 @@ class Doorkeeper:
     _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def __call__(self, connection: HTTPConnection, token: str | None = None) -> Identify:
-        key = token or bearer(connection)
-        cookie = self.cookies.read(connection, SESSION) if key is None else None
+        key, cookie = self._shown(connection, token)
 
         async def identify() -> Viewer | None:
             if key is not None:
-                return await self._of_key(key)
+                look = self._of_token if is_token(key) else self._look_up
+                return await self._looked_for(_key(key), look, key)
             if cookie is not None:
-                return await self._remembered(f"session:{digest(cookie)}", self._of_session, cookie)
+                return await self._looked_for(_session(cookie), self._of_session, cookie)
             return None
 
         return identify
 
-    async def _of_key(self, key: str) -> Viewer | None:
-        look = self._of_token if is_token(key) else self._look_up
-        return await self._remembered(f"key:{digest(key)}", look, key)
+    def credential(self, connection: HTTPConnection) -> str | None:
+        """Name what somebody shows by its hash; None for nothing."""
+        key, cookie = self._shown(connection)
+        if key is not None:
+            return _key(key)
+        return _session(cookie) if cookie is not None else None
 
-    async def _remembered(self, name: str, look: Callable[[str], Any], shown: str) -> Viewer | None:
+    def remembered(self, credential: str) -> Viewer | None:
+        """Say whose that is, unless it must be looked up, or is nobody's."""
+        held = self._known.get(credential)
+        return held[1] if held is not None and held[0] > time.monotonic() else None
+
+    def _shown(
+        self, connection: HTTPConnection, token: str | None = None
+    ) -> tuple[str | None, str | None]:
+        """Give the key, or else the cookie, that somebody comes with."""
+        key = token or bearer(connection)
+        return key, self.cookies.read(connection, SESSION) if key is None else None
+
+    async def _looked_for(self, name: str, look: Callable[[str], Any], shown: str) -> Viewer | None:
         if (held := self._known.get(name)) and held[0] > time.monotonic():
             return held[1]
         turn = self._turns[name] = self._turns.get(name) or asyncio.Lock()
@@ -114,7 +129,15 @@ class Doorkeeper:
         """End a session, here at once and elsewhere within seconds."""
         async with self.store.write() as connection:
             await end_session(connection, cookie)
-        self._known.pop(f"session:{digest(cookie)}", None)
+        self._known.pop(_session(cookie), None)
+
+
+def _key(key: str) -> str:
+    return f"key:{digest(key)}"
+
+
+def _session(cookie: str) -> str:
+    return f"session:{digest(cookie)}"
 
 
 def bearer(connection: HTTPConnection) -> str | None:

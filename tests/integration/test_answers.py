@@ -4,18 +4,19 @@ import asyncio
 import inspect
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
 from graphql import GraphQLObjectType
 from hypothesis import HealthCheck, event, given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from hub.bus.local import LocalBus
 from hub.config import read_config
-from hub.connector import Page
+from hub.connector import Bad, Page
 from hub.graphql.answers import keepable
 from hub.graphql.metadata import VOLATILE
 from hub.graphql.schema import make_schema
@@ -25,7 +26,9 @@ from hub.route import Router
 from hub.signals import Classification, now
 from hub.snapshot import put_in_force
 from hub.store import Store, open_store
-from hub.store.keys import digest
+from hub.store.keys import digest, revoke
+from hub.store.quarantine import quarantine
+from hub.store.sources import set_paused
 from hub.store.tables import KeyRow
 from tests.examples import examples
 from tests.filled import draft
@@ -36,6 +39,7 @@ DOCUMENTS = (
     '{ feed(role: "sales", minScore: 0) { edges { score node { title } } } }',
     "{ changes(first: 100) { edges { node { type title } } } }",
     '{ signals(filter: {kinds: ["sales.*"]}) { edges { node { title revision } } } }',
+    '{ node(id: "source:hub") { ... on Source { state quarantined signals } } }',
 )
 OPEN = read_config("", {})
 CLOSED = read_config('[roles.sales]\nsees.kinds = ["support.*"]\n', {})
@@ -43,9 +47,12 @@ numbers = count(1000)
 
 writes = st.tuples(
     st.just("write"),
-    st.sampled_from(["new", "again", "secret", "expire", "key", "reload", "nothing"]),
+    st.sampled_from(
+        ["new", "again", "secret", "expire", "role", "key", "pause", "bad", "reload", "nothing"]
+    ),
 )
-reads = st.tuples(st.just("read"), st.integers(0, 1), st.sampled_from(DOCUMENTS))
+roles = st.sampled_from(["sales", "sales", "support"])
+reads = st.tuples(st.just("read"), st.integers(0, 1), st.sampled_from(DOCUMENTS), roles)
 steps = st.lists(writes | reads | reads, min_size=5, max_size=25)
 
 
@@ -66,7 +73,16 @@ async def write(what: str, store: Store, hubs: list[Running]) -> None:
             old = now() - timedelta(days=400)
             await ingest(store, Reading("hub"), Page([draft(next(numbers))], {}), plan, at=old)
             await Retention(store, LocalBus(), lambda: short).once(due=False)
-        case "key":
+        case "bad":
+            async with store.write() as connection:
+                await quarantine(connection, "hub", [Bad(f"odd {next(numbers)}", {})], now())
+        case _:
+            await administer(what, store, hubs)
+
+
+async def administer(what: str, store: Store, hubs: list[Running]) -> None:
+    match what:
+        case "role":
             role = "support" if next(numbers) % 2 else "sales"
             async with store.write() as connection:
                 await connection.execute(
@@ -74,12 +90,35 @@ async def write(what: str, store: Store, hubs: list[Running]) -> None:
                     .where(col(KeyRow.digest) == digest(hubs[0].keys["sales"]))
                     .values(roles=[role, "sales"])
                 )
-            for hub in hubs:
-                hub.app.state.graphql.doorkeeper._known.clear()
+            later(hubs)
+        case "key":
+            async with store.write() as connection:
+                row = await connection.execute(
+                    select(col(KeyRow.id), col(KeyRow.revoked_at)).where(
+                        col(KeyRow.digest) == digest(hubs[0].keys["sales"])
+                    )
+                )
+                key_id, revoked_at = row.one()
+                if revoked_at is None:
+                    assert await revoke(connection, key_id, now()) == [key_id]
+                else:
+                    given = update(KeyRow).where(col(KeyRow.id) == key_id).values(revoked_at=None)
+                    await connection.execute(given)
+            later(hubs)
+        case "pause":
+            async with store.write() as connection:
+                pause = partial(set_paused, connection, "hub", now())
+                assert await pause(paused=True) or await pause(paused=False)
         case "reload":
             config = CLOSED if next(numbers) % 2 else OPEN
             for hub in hubs:
                 hub.app.state.runtime.snapshot = (await put_in_force(store, config)).snapshot
+
+
+def later(hubs: list[Running]) -> None:
+    """Let the seconds pass for which a doorkeeper remembers who somebody is."""
+    for hub in hubs:
+        hub.app.state.graphql.doorkeeper._known.clear()
 
 
 async def play(url: str, played: list[Any]) -> None:
@@ -93,14 +132,16 @@ async def play(url: str, played: list[Any]) -> None:
             if step[0] == "write":
                 await write(step[1], store, hubs)
                 continue
-            _, which, document = step
+            _, which, document, role = step
             answers = hubs[which].app.state.graphql.served.replies.answers
-            given_again = await hubs[which].reply(document)
+            given_again = await hubs[which].reply(document, role)
+            at_once = await hubs[which].reply(document, role)
             event("an answer is kept" if answers._kept else "nothing is kept")
             answers.most, most = 0, answers.most
-            made = await hubs[which].reply(document)
+            made = await hubs[which].reply(document, role)
             answers.most = most
             assert given_again == made
+            assert at_once == made
 
 
 @examples(4, suppress_health_check=[HealthCheck.function_scoped_fixture])

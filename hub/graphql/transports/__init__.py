@@ -1,27 +1,25 @@
 """How the schema is served: HTTP, server-sent events and WebSockets on one path."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
 from hub.graphql.admission import Admission
-from hub.graphql.context import Context, Identify
+from hub.graphql.context import Context
 from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
 from hub.graphql.streams import Streams
 from hub.graphql.transports.http import answer
 from hub.graphql.transports.persisted import Persisted
+from hub.graphql.transports.repeats import Doorkeeper, Repeats
 from hub.graphql.transports.served import Served
 from hub.graphql.transports.websocket import Socket
 from hub.live import Tail
 from hub.live.groups import Groups
 from hub.runtime import Runtime
-
-# Says how to identify who comes over a connection, with the token of `connection_init` if any.
-Doorkeeper = Callable[[HTTPConnection, str | None], Identify]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +40,15 @@ class GraphQL:
 
     def __post_init__(self) -> None:
         settings, documents = self.runtime.settings, self.schema.documents
+        replies = Replies(self.schema, settings.response_cache * 1024 * 1024)
+        admission = Admission(documents.limits)
         served = Served(
             self.schema,
             Persisted(self.runtime.store, documents, settings.documents, self.own),
-            Replies(self.schema, settings.response_cache * 1024 * 1024),
+            replies,
+            Repeats(self.runtime, replies, admission, self.doorkeeper),
             Streams(self.schema, Groups(lambda: self.tail.seq)),
-            Admission(documents.limits),
+            admission,
             self.context,
             self.ending,
         )
@@ -57,7 +58,9 @@ class GraphQL:
         if scope["type"] == "websocket":
             await Socket(self.served, self.origins).serve(scope, receive, send)
         else:
-            await answer(self.served, scope, receive, send)
+            unread = await self.served.repeats.answer(scope, receive, send)
+            if unread is not None:
+                await answer(self.served, scope, unread, send)
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

@@ -25,6 +25,7 @@ from hub.graphql.transports.incoming import (
     check_operation,
     read,
 )
+from hub.graphql.transports.repeats import Repeat
 from hub.graphql.transports.served import Served
 from hub.live.told import Told
 
@@ -53,7 +54,7 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
         # Who comes, and whether it is their turn, before anything of theirs is read.
         context = await served.context(request)
         served.admission.admit(context.viewer)
-        asked = await read(request, served.limits)
+        asked, body = await read(request, served.limits)
         document = await served.persisted.read(asked)
         # Executing what is no GraphQL says where it is wrong.
         operation = document.operation(asked.operation_name) if document.node else None
@@ -87,7 +88,12 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
         return Response(framing.told(told) + framing.end, media_type=framing.media)
     # The older media type answers 200 to anything well-formed; the newer says what went wrong.
     status = 504 if reply.late else 200 if reply.executed or kind == JSON else 400
-    return _written(reply.body, kind, status)
+    response = _written(reply.body, kind, status)
+    if reply.question is not None and status == 200:
+        headers = [one for one in (*response.raw_headers, *_ALWAYS) if one[0] != b"content-length"]
+        repeat = Repeat(reply.question, headers, served.persisted.until(asked))
+        served.repeats.note(request, body, repeat)
+    return response
 
 
 def _framing(media: Sequence[str], operation: OperationType | None) -> Framing | None:

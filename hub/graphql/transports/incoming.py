@@ -50,10 +50,10 @@ def check_operation(request: Request, operation: OperationType | None, *, stream
         raise Turned(405, Code.INVALID, "A mutation is not taken by GET", "POST it")
 
 
-async def read(request: Request, limits: Limits) -> Asked:
-    """Read what is asked. Raises Refused."""
+async def read(request: Request, limits: Limits) -> tuple[Asked, bytes]:
+    """Read what is asked; give the body as well. Raises Refused."""
     if request.method == "GET":
-        return read_query_string(request.query_params, limits)
+        return read_query_string(request.query_params, limits), b""
     most = limits.body * 1024
     with suppress(ValueError):
         if int(request.headers.get("content-length", "0")) > most:
@@ -67,7 +67,8 @@ async def read(request: Request, limits: Limits) -> Asked:
                     raise _over(413, "body", limits.body)
     except TimeoutError:
         raise _over(408, "body_seconds", limits.body_seconds) from None
-    return read_body(bytes(body), limits)
+    whole = bytes(body)
+    return read_body(whole, limits), whole
 
 
 def _over(status: int, name: str, most: float) -> Turned:

@@ -6,6 +6,7 @@ sends the text again. What is registered is in the database, and the same for al
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -57,6 +58,19 @@ class Persisted:
         if self.only_registered:
             return self.documents.read(await self._registered(digest(asked.query)))
         return await self._sent(asked.query)
+
+    def until(self, asked: Asked) -> float:
+        """Say when the document that was just read has to be looked up again, by monotonic()."""
+        if asked.document_id is None and asked.digest is None and self.takes == "any":
+            return math.inf
+        id_ = asked.document_id or f"{HASHED}{asked.digest or digest(asked.query)}"
+        hashed = id_.removeprefix(HASHED)
+        if (held := self._known.get(id_)) is not None:
+            return held[0]
+        own = hashed in self.own
+        sent = not self.only_registered and self.documents.named(hashed) is not None
+        told = self.takes == "log" and hashed in self._told
+        return math.inf if own or sent or told else 0.0
 
     async def _identified(self, asked: Asked) -> str:
         id_ = asked.document_id

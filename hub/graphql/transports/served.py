@@ -13,6 +13,7 @@ from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
 from hub.graphql.streams import Streams
 from hub.graphql.transports.persisted import Persisted
+from hub.graphql.transports.repeats import Repeats
 
 
 class MakeContext(Protocol):
@@ -27,6 +28,7 @@ class Served:
     schema: Schema
     persisted: Persisted
     replies: Replies
+    repeats: Repeats
     streams: Streams
     admission: Admission
     context: MakeContext
