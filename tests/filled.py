@@ -45,7 +45,7 @@ SECRETS = [
 
 
 @asynccontextmanager
-async def filled(database_url: str) -> AsyncGenerator[Running]:
+async def filled(database_url: str, **settings: Any) -> AsyncGenerator[Running]:
     plan = Plan(Router(read_config("", {}).roles))
     async with open_store(database_url) as store:
         await migrate(store)
@@ -64,7 +64,7 @@ async def filled(database_url: str) -> AsyncGenerator[Running]:
             for one in SECRETS
         ]
         await ingest(store, Reading("hub"), Page(secret, {}), plan)
-    async with running(database_url) as hub:
+    async with running(database_url, **settings) as hub:
         yield hub
 
 

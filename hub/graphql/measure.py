@@ -34,6 +34,7 @@ from graphql import (
 )
 from strawberry.types.field import StrawberryField
 
+from hub.graphql.compared import NARROWING, compared, variables_of
 from hub.graphql.limits import SATURATED, Limits, over
 from hub.graphql.metadata import Cost
 from hub.graphql.relay import PAGE
@@ -113,7 +114,8 @@ class Measuring:
         times = page if page is not None else _holds(parent, field_)
         # Of a connection only the edges are as many as were asked for: its totals are made once.
         once = below.cost - below.each if _connects(type_) else 0
-        cost = min(weight(field_) + once + times * (below.cost - once), SATURATED)
+        own = weight(field_) + compared(node, self.variables)
+        cost = min(own + once + times * (below.cost - once), SATURATED)
         return Measure(
             below.depth + 1,
             min(below.aliases + (node.alias is not None), SATURATED),
@@ -194,8 +196,8 @@ class _Counter(Visitor):
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         self.introspects |= node.name.value in {"__schema", "__type", "_service"}
         for one in node.arguments or ():
-            if one.name.value in (*SIZES, *LISTS) and isinstance(one.value, VariableNode):
-                self.sizes.add(one.value.name.value)
+            if one.name.value in (*SIZES, *LISTS, *NARROWING):
+                self.sizes.update(variables_of(one.value))
 
 
 @dataclass(frozen=True, slots=True)
