@@ -1,7 +1,7 @@
 """What every resolver is handed: who asks, the runtime, and what was loaded for this request."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -17,7 +17,7 @@ from hub.live import Tail
 from hub.outline import outline
 from hub.route import facts_of
 from hub.runtime import Runtime
-from hub.signals import Scope, Signal, Viewer, now
+from hub.signals import Relevance, Scope, Signal, Viewer, now
 from hub.store.audit import Actor, actor_of
 from hub.store.log import Change
 
@@ -44,6 +44,14 @@ class Context:
     @cached_property
     def loaders(self) -> Loaders:
         return Loaders(self.runtime.store, lambda: self.visible, self.shown)
+
+    async def changed(self, change: Change) -> Signal | None:
+        """Give the signal that changed, as it is now and the viewer may see it."""
+        return await self.loaders.signal.load(change.signal_id)
+
+    async def judged(self, change: Change) -> Mapping[str, Relevance]:
+        """Say how much the signal that changed matters now, by role."""
+        return await self.loaders.relevance.load(change.signal_id)
 
     def changes(self, place: int | None) -> AsyncGenerator[Change]:
         """Follow the log from there on, for a subscription."""

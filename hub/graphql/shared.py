@@ -5,14 +5,17 @@ for more - who this is, by which key, until when - is noticed: what it made is t
 everybody is executed for by themselves. No list of such fields is kept, which could be wrong.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
-from hub.graphql.context import Context
+from hub.access import holds
+from hub.graphql.context import Context, Identify
 from hub.graphql.relay import log_cursor
+from hub.graphql.shelf import Shelf
 from hub.live.groups import Alone
-from hub.signals import Viewer
+from hub.route import facts_of
+from hub.signals import Relevance, Signal, Viewer
 from hub.store.log import Change
 
 OWN: Final = frozenset({"person", "key_id", "subject", "name", "until"})
@@ -44,6 +47,14 @@ class Anyone(Viewer):
         return super().__getattribute__(name)
 
 
+class Part(NamedTuple):
+    """A part of the log: after `begins`, or `cursor` if it is to be looked at, up to `until`."""
+
+    begins: int | None
+    until: int | None
+    cursor: str | None
+
+
 @dataclass(kw_only=True)
 class StreamContext(Context):
     """The context of one execution of a subscription, that ends at `until` if that is given.
@@ -52,10 +63,20 @@ class StreamContext(Context):
     was asked for.
     """
 
+    shelf: Shelf
     place: int | None
     until: int | None
     is_through: bool = False
     noticed: Noticed = field(default_factory=Noticed)
+
+    async def changed(self, change: Change) -> Signal | None:
+        found = await self.shelf.signals.of(change)
+        if found is None or not holds(self.visible, facts_of(found)):
+            return None
+        return self.shown(found)
+
+    async def judged(self, change: Change) -> Mapping[str, Relevance]:
+        return await self.shelf.relevances.of(change) or {}
 
     def changes(self, place: int | None) -> AsyncGenerator[Change]:
         if self.until is None or place is None:
@@ -74,44 +95,43 @@ class StreamContext(Context):
         """Leave it to `hub.graphql.watch`: who sees alike no more, leaves this stream."""
 
 
-def seen_by_one(
-    context: Context, begins: int | None, until: int | None, cursor: str | None
-) -> StreamContext:
+def seen_by_one(context: Context, shelf: Shelf, part: Part) -> StreamContext:
     """Make the context of an execution that is for one viewer, and told to it alone."""
-    return StreamContext(
-        runtime=context.runtime,
-        tail=context.tail,
-        identify=context.identify,
-        known=context.known,
-        resumes=_resumes(begins, cursor),
-        place=begins,
-        until=until,
-    )
+    return _made(context, shelf, part, context.identify, context.known, Noticed())
 
 
-def seen_alike(
-    context: Context, begins: int | None, until: int | None, cursor: str | None
-) -> StreamContext:
+def seen_alike(context: Context, shelf: Shelf, part: Part) -> StreamContext:
     """Make the context of an execution that is for all who see what this viewer sees."""
     noticed = Noticed()
 
     async def identify() -> Viewer | None:
         noticed()
 
+    return _made(context, shelf, part, identify, Anyone(context.viewer, noticed), noticed)
+
+
+def _made(
+    context: Context,
+    shelf: Shelf,
+    part: Part,
+    identify: Identify,
+    known: Viewer | None,
+    noticed: Noticed,
+) -> StreamContext:
+    begins, until, cursor = part
+    if cursor is None and begins is not None:
+        cursor = log_cursor(begins)
     return StreamContext(
         runtime=context.runtime,
         tail=context.tail,
         identify=identify,
-        known=Anyone(context.viewer, noticed),
-        resumes=_resumes(begins, cursor),
+        known=known,
+        resumes=cursor,
+        shelf=shelf,
         place=begins,
         until=until,
         noticed=noticed,
     )
-
-
-def _resumes(begins: int | None, cursor: str | None) -> str | None:
-    return cursor if cursor is not None or begins is None else log_cursor(begins)
 
 
 def sight(viewer: Viewer) -> tuple[frozenset[str], frozenset[str]]:

@@ -17,7 +17,8 @@ from hub.graphql.errors import counted, present
 from hub.graphql.execution import Execution, Question, unexecuted
 from hub.graphql.relay import log_cursor, read_log_cursor
 from hub.graphql.schema import Schema
-from hub.graphql.shared import seen_alike, seen_by_one, sight
+from hub.graphql.shared import Part, seen_alike, seen_by_one, sight
+from hub.graphql.shelf import Shelf
 from hub.graphql.subscribed import Subscribed, subscribed
 from hub.graphql.watch import Rescoped, Watch
 from hub.live.groups import Alone, Groups, Member
@@ -35,6 +36,7 @@ class Streams:
 
     schema: Schema
     groups: Groups
+    shelf: Shelf
     watch: Watch = field(default_factory=Watch)
     _asked: WeakKeyDictionary[Document, dict[str | None, Subscribed]] = field(
         default_factory=WeakKeyDictionary
@@ -171,7 +173,8 @@ class Streams:
         alike: bool,
     ) -> Execution:
         seen = seen_alike if alike else seen_by_one
-        return Execution(self.schema, question, seen(context, begins, until, cursor))
+        part = Part(begins, until, cursor)
+        return Execution(self.schema, question, seen(context, self.shelf, part))
 
 
 def refusal(refused: Exception) -> Told:

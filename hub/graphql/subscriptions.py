@@ -122,9 +122,9 @@ class Subscription:
                 if isinstance(step, CursorExpired):
                     yield step
                 elif step.signal is None:
-                    yield FeedWithdrawn(cursor=step.cursor, signal_id=step.id)
+                    yield FeedWithdrawn(cursor=step.cursor, signal_id=step.signal_id)
                 else:
-                    relevance = await info.context.loaders.relevance.load(step.id)
+                    relevance = await info.context.judged(step.change)
                     if name not in relevance:
                         continue  # it changed again meanwhile: a later line of the log says how
                     judged = weighed(relevance[name], is_outline=step.signal.is_outline)
@@ -162,7 +162,7 @@ class Subscription:
                 if isinstance(step, CursorExpired):
                     yield step
                 elif step.signal is None:
-                    yield SignalWithdrawn(cursor=step.cursor, signal_id=step.id)
+                    yield SignalWithdrawn(cursor=step.cursor, signal_id=step.signal_id)
                 else:
                     event = SignalUpdated if step.was_shown else SignalCreated
                     yield event(cursor=step.cursor, signal=signal_type(step.signal))
@@ -172,10 +172,14 @@ class Subscription:
 class _Step:
     """A change of what is shown: `signal` is None when it is shown no more."""
 
+    change: log.Change
     cursor: str
-    id: strawberry.ID
     was_shown: bool
     signal: signals.Signal | None
+
+    @property
+    def signal_id(self) -> strawberry.ID:
+        return strawberry.ID(self.change.signal_id)
 
 
 async def _follow(
@@ -233,11 +237,11 @@ async def _step(
     now = change.type is not ChangeType.EXPIRED and shows(change.now)
     if not (was or now):
         return None
-    signal = await context.loaders.signal.load(change.signal_id) if now else None
+    signal = await context.changed(change) if now else None
     if now and signal is None:
         return None  # it changed again meanwhile: a later line of the log says how
     cursor = log_cursor(change.seq, context.scope)
-    return _Step(cursor, strawberry.ID(change.signal_id), was, signal)
+    return _Step(change, cursor, was, signal)
 
 
 async def _reaches(info: Info, place: int) -> bool:

@@ -45,6 +45,7 @@ class Tail:
         self._head = head
         self._bus = bus
         self._queues: set[_Queue] = set()
+        self.recent: deque[Change] = deque(maxlen=BATCH)
         self.seq = 0
 
     @property
@@ -71,6 +72,7 @@ class Tail:
             if changes:
                 # No await between the two lines: who joins either has these or will replay them.
                 self.seq = changes[-1].seq
+                self.recent.extend(changes)
                 for queue in self._queues:
                     queue.put(changes)
             else:

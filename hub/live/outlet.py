@@ -37,7 +37,7 @@ class Outlet:
     def put(self, line: "Line", told: Told) -> bool:
         """Send now, or when the connection takes it; False where too much waits already."""
         if self._draining is None:
-            self._begin(line.frame(told))
+            self.begin(line.frame(told))
             return True
         if len(self._waiting) >= QUEUE:
             return False
@@ -47,7 +47,7 @@ class Outlet:
     async def send(self, message: Message) -> None:
         """Send after all that waits; come back when the connection has taken it."""
         if self._draining is None:
-            self._begin(message)
+            self.begin(message)
         else:
             self._waiting.append((None, message))
         await self.drained()
@@ -72,7 +72,8 @@ class Outlet:
         if self._draining is not None:
             self._draining.cancel()
 
-    def _begin(self, message: Message) -> None:
+    def begin(self, message: Message) -> None:
+        """Send where nothing waits."""
         if self._is_closed:
             return
         sending = self._send(message)

@@ -31,7 +31,9 @@ class Requests:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "websocket":
-            await self._converse(scope, receive, send)
+            # Its messages are nobody's to count: `hub.graphql.transports` counts the sockets.
+            _number(scope)
+            await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
@@ -58,23 +60,6 @@ class Requests:
                 facts = {"method": method, "path": scope["path"], "status": status}
                 ms = round((perf_counter() - began) * 1e3, 1)
                 logger.debug("answered", extra={**facts, "ms": ms})
-
-    async def _converse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _number(scope)
-        is_open = False
-
-        async def noted(message: Message) -> None:
-            nonlocal is_open
-            if message["type"] == "websocket.accept":
-                is_open = True
-                metrics.sockets.inc()
-            await send(message)
-
-        try:
-            await self.app(scope, receive, noted)
-        finally:
-            if is_open:
-                metrics.sockets.dec()
 
 
 async def broken(_: Request, error: Exception) -> Response:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import orjson
@@ -11,12 +12,14 @@ import pytest
 import strawberry
 
 from hub.bus.local import LocalBus
+from hub.config import read_config
 from hub.errors import Code
 from hub.graphql import watch
 from hub.graphql.context import Context, Info
 from hub.graphql.executor import ProjectingExecutor
 from hub.graphql.relay import log_cursor, read_log_cursor
 from hub.graphql.schema import Schema
+from hub.graphql.shelf import Shelf
 from hub.graphql.streams import Streams
 from hub.live import Tail
 from hub.live.groups import Groups
@@ -80,6 +83,7 @@ class Nothing:
     nothing: int = 0
 
 
+CONFIG = read_config("", {})
 FACTS = Facts("ops.incident.opened", "engineering", 0, "s", 0, "open", "2026-11-02T00:00:00Z")
 
 
@@ -93,7 +97,7 @@ class Ticker:
         schema = Schema(
             query=Nothing, subscription=Ticking, execution_context_class=ProjectingExecutor
         )
-        self.streams = Streams(schema, Groups(lambda: self.tail.seq))
+        self.streams = Streams(schema, Groups(lambda: self.tail.seq), cast("Shelf", None))
         self.schema = schema
 
     async def _read(self, after: int, limit: int) -> Sequence[Change]:
@@ -120,7 +124,8 @@ class Subscriber:
         async def identify() -> Viewer | None:
             return self.viewer
 
-        context = Context(cast("Runtime", None), ticker.tail, identify, viewer)
+        runtime = cast("Runtime", SimpleNamespace(config=CONFIG))
+        context = Context(runtime, ticker.tail, identify, viewer)
         document = ticker.schema.documents.read(query)
         assert not document.errors, document.errors
         self.results: AsyncGenerator[Told] = ticker.streams.follow(document, context, after=after)

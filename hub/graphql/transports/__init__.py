@@ -11,6 +11,7 @@ from hub.graphql.admission import Admission
 from hub.graphql.context import Context
 from hub.graphql.replies import Replies
 from hub.graphql.schema import Schema
+from hub.graphql.shelf import Shelf
 from hub.graphql.streams import Streams
 from hub.graphql.transports.http import answer
 from hub.graphql.transports.persisted import Persisted
@@ -47,7 +48,11 @@ class GraphQL:
             Persisted(self.runtime.store, documents, settings.documents, self.own),
             replies,
             Repeats(self.runtime, replies, admission, self.doorkeeper),
-            Streams(self.schema, Groups(lambda: self.tail.seq)),
+            Streams(
+                self.schema,
+                Groups(lambda: self.tail.seq),
+                Shelf(self.runtime.store, self.tail),
+            ),
             admission,
             self.context,
             self.ending,

@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.types.graphql import OperationType
 
+from hub import metrics
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.context import Context
 from hub.graphql.limits import Limits, over
@@ -58,8 +59,12 @@ class Socket:
             return
         await socket.accept(PROTOCOL)
         self._outlet = Outlet(send)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]  # a coroutine, as of all servers
-        with self._held:
-            await self._serve(socket)
+        metrics.sockets.inc()
+        try:
+            with self._held:
+                await self._serve(socket)
+        finally:
+            metrics.sockets.dec()
 
     async def _serve(self, socket: WebSocket) -> None:
         try:
