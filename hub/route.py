@@ -1,6 +1,6 @@
 """Which roles should hear of a signal, how much it matters to each, and why. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from hub.signals import (
     iso,
 )
 
+MOST_KNOWN = 16  # sets of keywords that are remembered for a role and a sort
 _NOBODY: frozenset[str] = frozenset()
 # How much of a role's severity weight each severity adds.
 _SEVERITY = {
@@ -47,7 +48,7 @@ class _Said:
     """What only this signal has: its account, the keywords in its text, whom it asks."""
 
     account: str | None
-    words: Sequence[str]
+    words: tuple[str, ...]
     asked: frozenset[str]
 
 
@@ -57,14 +58,15 @@ class Router:
     def __init__(self, roles: Mapping[str, Role]) -> None:
         self._judges = [_Judge(role) for role in roles.values()]
         self._words = sorted({word for judge in self._judges for word, _ in judge.keywords})
+        self._usual = lru_cache(maxsize=1024)(self._of_sort)
 
     def audience(self, signal: Signal, notify_after: datetime | None = None) -> list[Relevance]:
         """Judge one signal for every role.
 
         What happened before `notify_after` is history: scored, never pushed.
         """
-        sort, said = _sort_of(signal), self._said(signal)
-        found = [judge.relevance(sort, said) for judge in self._judges]
+        said = self._said(signal)
+        found = [usual.relevance(said) for usual in self._usual(_sort_of(signal))]
         if notify_after is None or signal.revised_at >= notify_after:
             return found
         return [
@@ -74,11 +76,14 @@ class Router:
             for one in found
         ]
 
+    def _of_sort(self, sort: _Sort) -> list["_Usual"]:
+        return [judge.of_sort(sort) for judge in self._judges]
+
     def _said(self, signal: Signal) -> _Said:
         text = f"{signal.title}\n{signal.summary}\n{signal.body or ''}".casefold()
         return _Said(
             signal.account.name.casefold() if signal.account else None,
-            [word for word in self._words if word in text],
+            tuple([word for word in self._words if word in text]),
             _asked(signal),
         )
 
@@ -99,22 +104,9 @@ class _Judge:
             (word.casefold(), Reason("keyword", weight, f"says “{word.casefold()}”"))
             for word, weight in interests.keywords.items()
         ]
-        self.of_sort = lru_cache(maxsize=4096)(self._of_sort)
+        self.words = {word for word, _ in self.keywords}
 
-    def relevance(self, sort: _Sort, said: _Said) -> Relevance:
-        usual, is_read = self.of_sort(sort)
-        if usual.outcome is Outcome.NOT_PERMITTED:
-            return usual
-        more: list[Reason] = []
-        if said.account and (named := self.accounts.get(said.account)):
-            more.append(named)
-        if said.words and is_read:
-            more.extend(reason for word, reason in self.keywords if word in said.words)
-        if is_read and self.role.name in said.asked and (weight := self.role.interests.addressed):
-            more.append(Reason("addressed", weight, f"asks {self.role.name}"))
-        return self._judged((*usual.reasons, *more)) if more else usual
-
-    def _of_sort(self, sort: _Sort) -> tuple[Relevance, bool]:
+    def of_sort(self, sort: _Sort) -> "_Usual":
         """Judge what all signals of a sort have in common; say whether the role reads them.
 
         Of what it knows in outline only, it hears by what the outline says: see `hub.outline`.
@@ -122,7 +114,8 @@ class _Judge:
         # A rule looks at nothing that is not in the sort; `Facts` has more, for filters.
         facts = Facts(*sort[:5], status="", occurred_at="")
         if not holds(self.condition, facts):
-            return Relevance(self.role.name, 0.0, (), Outcome.NOT_PERMITTED), False
+            hidden = Relevance(self.role.name, 0.0, (), Outcome.NOT_PERMITTED)
+            return _Usual(self, hidden, is_read=False)
         interests = self.role.interests
         reasons: list[Reason] = []
         prior, pattern = _kind_prior(interests.kinds, sort.kind)
@@ -134,12 +127,52 @@ class _Judge:
         weight = round(interests.severity * _SEVERITY[sort.severity], 4)
         if weight and not sort.is_over:
             reasons.append(Reason("severity", weight, sort.severity.name.lower()))
-        return self._judged(tuple(reasons)), holds(self.readable, facts)
+        return _Usual(self, self.judged(tuple(reasons)), is_read=holds(self.readable, facts))
 
-    def _judged(self, reasons: tuple[Reason, ...]) -> Relevance:
+    def more(self, said: _Said, *, is_read: bool) -> list[Reason]:
+        """Give the reasons that not all signals of its sort have."""
+        more: list[Reason] = []
+        if said.account and (named := self.accounts.get(said.account)):
+            more.append(named)
+        if said.words and is_read:
+            more.extend(reason for word, reason in self.keywords if word in said.words)
+        if is_read and self.role.name in said.asked and (weight := self.role.interests.addressed):
+            more.append(Reason("addressed", weight, f"asks {self.role.name}"))
+        return more
+
+    def judged(self, reasons: tuple[Reason, ...]) -> Relevance:
         score = round(min(1.0, max(0.0, sum(reason.weight for reason in reasons))), 4)
         outcome = Outcome.SENT if score >= self.role.threshold else Outcome.BELOW_THRESHOLD
         return Relevance(self.role.name, score, reasons, outcome)
+
+
+class _Usual:
+    """How a role judges signals of one sort; what was judged for the same words is known."""
+
+    def __init__(self, judge: _Judge, usual: Relevance, *, is_read: bool) -> None:
+        self.usual = usual
+        self._judge = judge
+        self._is_read = is_read
+        self._known: dict[tuple[str, ...], Relevance] = {}
+
+    def relevance(self, said: _Said) -> Relevance:
+        if self.usual.outcome is Outcome.NOT_PERMITTED:
+            return self.usual
+        if said.account in self._judge.accounts or said.asked:
+            return self._judged(said)
+        words = tuple([word for word in said.words if word in self._judge.words])
+        if not words:
+            return self.usual
+        found = self._known.get(words)
+        if found is None:
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            found = self._known[words] = self._judged(said)
+        return found
+
+    def _judged(self, said: _Said) -> Relevance:
+        more = self._judge.more(said, is_read=self._is_read)
+        return self._judge.judged((*self.usual.reasons, *more)) if more else self.usual
 
 
 def _sort_of(signal: Signal) -> _Sort:
