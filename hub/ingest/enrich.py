@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from hub import traces
 from hub.connector import AccountRef, Draft, PersonRef
@@ -45,10 +45,8 @@ async def enrich(
     accounts = await know_accounts(
         connection, [_account(one.account) for one in _openest(drafts) if one.account], at
     )
-    people = [person for one in drafts for person in (one.author, one.owner) if person]
-    humans = await know_people(
-        connection, [_person(person, reading.source) for person in people], at
-    )
+    people = _people(drafts, reading.source)
+    humans = await know_people(connection, list(people.values()), at)
     current = dict(known)
     versions: list[Version] = []
     # A stable sort: of two revisions with one time the later received is the newer.
@@ -57,7 +55,8 @@ async def enrich(
         if was is not None and was.revised_at > draft.revised_at:
             versions.append(Version(ChangeType.HISTORY, was, was, draft, new_id()))
             continue
-        signal = _signal(draft, was, reading, at, accounts, humans)
+        about = _about(draft, accounts, people, humans)
+        signal = _signal(draft, was, reading, at, about)
         type_ = (
             ChangeType.CREATED
             if was is None
@@ -75,22 +74,41 @@ def _openest(drafts: Sequence[Draft]) -> list[Draft]:
     return sorted(drafts, key=lambda draft: draft.classification)
 
 
+def _people(drafts: Sequence[Draft], source: str) -> dict[int, Named]:
+    """Give each author and owner as who is to be known, by the identity of the reference."""
+    return {
+        id(ref): _person(ref, source) for one in drafts for ref in (one.author, one.owner) if ref
+    }
+
+
+About: TypeAlias = tuple[Account | None, Person | None, Person | None]
+
+
+def _about(
+    draft: Draft,
+    accounts: Mapping[str, str],
+    people: Mapping[int, Named],
+    humans: Mapping[str, str],
+) -> About:
+    """Name the account, the author and the owner of a draft as the hub knows them."""
+
+    def person(ref: PersonRef | None) -> Person | None:
+        return Person(humans[people[id(ref)].keys[0]], ref.name) if ref else None
+
+    ref = draft.account
+    account = Account(accounts[_account(ref).keys[0]], ref.name) if ref else None
+    return account, person(draft.author), person(draft.owner)
+
+
 def _signal(
     draft: Draft,
     was: Signal | None,
     reading: Reading,
     at: datetime,
-    accounts: Mapping[str, str],
-    humans: Mapping[str, str],
+    about: About,
 ) -> Signal:
     info = kind_info(draft.kind)
-
-    def person(ref: PersonRef | None) -> Person | None:
-        if ref is None:
-            return None
-        return Person(humans[_person(ref, reading.source).keys[0]], ref.name)
-
-    account = draft.account
+    account, author, owner = about
     return Signal(
         id=was.id if was else new_id(),
         source=reading.source,
@@ -111,9 +129,9 @@ def _signal(
         status=draft.status,
         classification=draft.classification,
         sentiment=draft.sentiment,
-        account=Account(accounts[_account(account).keys[0]], account.name) if account else None,
-        author=person(draft.author),
-        owner=person(draft.owner),
+        account=account,
+        author=author,
+        owner=owner,
         labels=draft.labels,
         attributes=draft.attributes,
         thread=draft.thread,
@@ -134,20 +152,18 @@ async def _without_the_forgotten(
 
     A record whose author was forgotten stays without words until somebody else wrote it.
     """
-    refs = [ref for one in drafts for ref in (one.author, one.owner) if ref]
-    listed = await forgotten(connection, {key for ref in refs for key in person_keys(ref, source)})
-
-    def is_gone(ref: PersonRef | None) -> bool:
-        return ref is not None and not listed.isdisjoint(person_keys(ref, source))
+    people = _people(drafts, source)
+    listed = await forgotten(connection, {key for one in people.values() for key in one.keys})
+    gone = {id_ for id_, one in people.items() if not listed.isdisjoint(one.keys)}
 
     def one(draft: Draft) -> Draft:
         was = known.get(draft.external_id)
-        owner = None if is_gone(draft.owner) else draft.owner
+        owner = None if id(draft.owner) in gone else draft.owner
         orphan = draft.author is None and was is not None and was.title == FORGOTTEN_TITLE
-        if is_gone(draft.author) or (orphan and draft.status is not Status.DELETED):
+        if id(draft.author) in gone or (orphan and draft.status is not Status.DELETED):
             bare = wordless(draft, FORGOTTEN_TITLE)
             return bare.model_copy(update={"account": draft.account, "owner": owner})
-        return draft.model_copy(update={"owner": owner})
+        return draft if owner is draft.owner else draft.model_copy(update={"owner": owner})
 
     return [one(draft) for draft in drafts]
 
