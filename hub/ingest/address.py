@@ -87,9 +87,9 @@ async def address(
     await save_relevance(
         connection,
         [
-            (id_, day_of(kept.occurred_at, kept.received_at), newest[id_], relevance)
+            (id_, day, newest[id_], relevance)
             for id_, one in last.items()
-            for kept in [one.version.signal]
+            for day in [_day(one.version.signal)]
             for relevance in one.audience
         ],
         replaced=last.keys() - created,
@@ -144,6 +144,10 @@ def _lines(
             ]
         changes.append(log.Change(seq, signal.id, version.revision_id, version.type, at, was, is_))
     return _Lines(changes, deliveries)
+
+
+def _day(signal: Signal) -> int:
+    return day_of(signal.occurred_at, signal.received_at)
 
 
 def _redacted(line: log.Change) -> log.Change:

@@ -25,6 +25,17 @@ from sqlalchemy.sql.expression import bindparam
 from sqlalchemy.sql.functions import FunctionElement
 
 
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"a time without zone reached the store: {value}")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def sqlite_time(value: datetime) -> str:
+    """Write an aware time so that texts compare as times do."""
+    return _utc(value).isoformat(timespec="microseconds")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC time; on SQLite, which keeps no zone, a text whose order is the time's."""
 
@@ -39,12 +50,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without zone reached the store: {value}")
-        utc = value.astimezone(UTC)
-        if dialect.name == "postgresql":
-            return utc
-        return utc.isoformat(timespec="microseconds")
+        return _utc(value) if dialect.name == "postgresql" else sqlite_time(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None or dialect.name == "postgresql":
@@ -54,6 +60,10 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 # Compared byte by byte on both engines, so that order and paging agree.
 TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def json_text(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class JsonText(TypeDecorator[Any]):
@@ -70,7 +80,7 @@ class JsonText(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":
             return value  # the engine's json_serializer writes it
-        return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+        return json_text(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         if value is None or dialect.name == "postgresql":

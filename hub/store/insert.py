@@ -11,7 +11,12 @@ from typing import Any
 from sqlalchemy import Column, Dialect, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store.columns import JsonText, UtcDateTime, json_text, sqlite_time
+
 Write = Callable[[Any], Any]
+
+# Their values are members of enumerations, for each of which SQLite's driver seeks an adapter.
+_ENUMS = {"department", "origin", "status", "outcome", "state", "type"}
 
 
 @dataclass(frozen=True)
@@ -28,14 +33,24 @@ class Insert:
         if not rows:
             return
         sql, writes = _prepared(self, connection.dialect)
-        values = [
-            [None if one is None else write(one) for one in column] if write else column
-            for column, write in zip(zip(*rows, strict=True), writes, strict=True)
-        ]
+        columns = zip(zip(*rows, strict=True), writes, strict=True)
+        values = [_written(column, write) if write else column for column, write in columns]
         if connection.dialect.name == "sqlite":
             await connection.exec_driver_sql(sql, list(zip(*values, strict=True)))
         else:
             await connection.exec_driver_sql(sql, tuple(values))
+
+
+def _written(column: Sequence[Any], write: Write) -> list[Any]:
+    """Write a column. An object that stands in many rows (the page's time) is written once."""
+    known: dict[int, Any] = {id(None): None}
+    written: list[Any] = []
+    for one in column:
+        key = id(one)
+        if key not in known:
+            known[key] = write(one)
+        written.append(known[key])
+    return written
 
 
 @lru_cache(maxsize=100)
@@ -51,7 +66,19 @@ def _prepared(insert: Insert, dialect: Dialect) -> tuple[str, Sequence[Write | N
         names = ", ".join(f"c{place}" for place, _ in enumerate(columns, 1))
         rows = f"SELECT {', '.join(taken)} FROM unnest({', '.join(arrays)}) AS page ({names})"  # noqa: S608 - all of it ours
     sql = f"INSERT INTO {insert.table.name} ({', '.join(insert.columns)}) {rows}"
-    return sql, [one.type.dialect_impl(dialect).bind_processor(dialect) for one in columns]
+    return sql, [_writes(one, dialect) for one in columns]
+
+
+def _writes(column: Column[Any], dialect: Dialect) -> Write | None:
+    if dialect.name == "sqlite":
+        # Each takes less than what SQLAlchemy, or the driver, would put around it.
+        if isinstance(column.type, UtcDateTime):
+            return sqlite_time
+        if isinstance(column.type, JsonText):
+            return json_text
+        if column.name in _ENUMS:
+            return str
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _taken(place: int, column: Column[Any], dialect: Dialect) -> tuple[str, str]:

@@ -39,18 +39,16 @@ async def save_relevance(
         await connection.execute(
             delete(RelevanceRow).where(among(col(RelevanceRow.signal_id), gone))
         )
+    # Many signals of a page matter for the same reasons, which are the same object.
+    reasons = {id(one.reasons): one.reasons for *_, one in rows}
+    told = {
+        key: [(why.name, why.weight, why.evidence) for why in given]
+        for key, given in reasons.items()
+    }
     await _INSERT.rows(
         connection,
         [
-            (
-                signal_id,
-                one.role,
-                day,
-                one.score,
-                seq,
-                one.outcome,
-                [(why.name, why.weight, why.evidence) for why in one.reasons],
-            )
+            (signal_id, one.role, day, one.score, seq, one.outcome, told[id(one.reasons)])
             for signal_id, day, seq, one in rows
         ],
     )
