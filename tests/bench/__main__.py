@@ -17,7 +17,8 @@ from tests.bench.databases import BUILD, Databases, databases
 from tests.bench.growth import bench_growth
 from tests.bench.ingest import bench_ingest
 from tests.bench.live.fanout import bench_fanout
-from tests.bench.live.many import bench_documents, bench_held
+from tests.bench.live.many import bench_documents, bench_held, bench_stuck
+from tests.bench.live.scaled import bench_scaled
 from tests.bench.measured import Result, calibration, table
 from tests.bench.plans import bench_plans
 from tests.bench.polling import bench_busy, bench_sources
@@ -40,10 +41,13 @@ class Effort:
     steady: int  # drafts that one process ingests
     full: int = 1_000_000  # signals of a full database
     watched: float = 180  # seconds that many sources are watched being polled
+    subscribers: int = 10_000  # of two processes
 
 
 # A full database is cloned for minutes on a slow machine: for a glance a fifth of it will do.
-SHORT = Effort(runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000, watched=30)
+SHORT = Effort(
+    runs=1, rounds=4, signals=10_000, steady=20_000, full=200_000, watched=30, subscribers=1000
+)
 LONG = Effort(runs=5, rounds=15, signals=100_000, steady=200_000)
 
 Bench = Callable[[Databases, Effort], Awaitable[Result | list[Result]]]
@@ -71,7 +75,9 @@ BENCHES: dict[str, Bench] = {
     "push_postgres": lambda places, effort: bench_push("postgres", places, 100 * effort.runs),
     "live_fanout": lambda places, effort: bench_fanout(places, 1 + 2 * effort.runs),
     "live_held": lambda places, _: bench_held(places),
+    "live_stuck": lambda places, _: bench_stuck(places),
     "live_documents": lambda places, effort: bench_documents(places, 1 + 2 * effort.runs),
+    "live_scaled": lambda places, effort: bench_scaled(places, effort.subscribers),
     "query_page_sqlite": lambda places, effort: bench_query(
         "sqlite", places, effort.rounds, effort.signals
     ),

@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,18 +51,27 @@ class Stream:
     next: int = 0
     pad: int = 0
     template: str = ""
-    wrong: list[str] = field(default_factory=list)
 
-    async def connect(self, clients: int, queries: Sequence[str] = (QUERY,)) -> None:
-        asked = {"port": self.port, "token": self.key, "queries": queries, "clients": clients}
-        await self.load.ask(["connect", asked])
+    async def connect(
+        self,
+        clients: int,
+        queries: Sequence[str] = (QUERY,),
+        *,
+        narrow: int = 0,
+        others: Sequence["Stream"] = (),
+    ) -> None:
+        """Connect so many clients, and as many to each of the others that tell the same."""
+        asked = {"queries": queries, "clients": clients, "narrow": narrow}
+        for one in (self, *others):
+            await one.load.ask(["connect", {"port": one.port, "token": one.key, **asked}])
         # Nothing tells that a subscription is there, but that something is heard.
         for _ in range(30):
             await self.publish(1)
-            heard = await self.load.ask(["hear", {"last": self.next - 1, "seconds": 1}])
-            if not heard["missing"]:
+            last = {"last": self.next - 1, "seconds": 1}
+            heard = [await one.load.ask(["hear", last]) for one in (self, *others)]
+            if not any(one["missing"] for one in heard):
                 break
-        self.pad += max(SIZE - heard["size"], 0)
+        self.pad += max(SIZE - heard[0]["size"], 0)
         self.template = TEMPLATE % ("x" * (SIZE - len(TEMPLATE % "")))
 
     async def publish(self, count: int, *, every: float = 0, page: int = 1) -> Any:
@@ -72,26 +81,46 @@ class Stream:
 
     async def run(self, count: int, *, every: float = 0, page: int = 1) -> "Run":
         """Publish so many events, and see them arrive."""
-        before = (await self.server.ask({}))["cpu"]
-        first = self.next
-        published = asyncio.ensure_future(self.publish(count, every=every, page=page))
-        last = first + count - 1
-        heard = await self.load.ask(["hear", {"last": last, "seconds": PATIENCE}])
-        at = (await published)["at"]
-        after = await self.server.ask({})
-        for name in ("missing", "wrong", "lost", "odd"):
-            if heard[name]:
-                raise RuntimeError(f"not every event came to every client, once: {heard}"[:600])
-        times = {int(number): sorted(one) for number, one in heard["times"].items()}
-        late = sorted(time - at for number, at in enumerate(at, first) for time in times[number])
-        return Run(
-            messages=heard["messages"],
-            seconds=max(one[-1] for one in times.values()) - at[0],
-            cpu=after["cpu"] - before,
-            late=late,
-            memory=after["memory"],
-            size=heard["size"],
+        (run,) = await self.runs(count, every=every, page=page)
+        return run
+
+    async def runs(
+        self,
+        count: int,
+        *,
+        every: float = 0,
+        page: int = 1,
+        others: Sequence["Stream"] = (),
+    ) -> list["Run"]:
+        """Publish so many events, and see them arrive here and at others that tell the same."""
+        streams, first = (self, *others), self.next
+        before = [(await one.server.ask({}))["cpu"] for one in streams]
+        last = {"last": first + count - 1, "seconds": PATIENCE}
+        published, *heard = await asyncio.gather(
+            self.publish(count, every=every, page=page),
+            *(one.load.ask(["hear", last]) for one in streams),
         )
+        runs = []
+        for one, cpu, told in zip(streams, before, heard, strict=True):
+            after = await one.server.ask({})
+            runs.append(_run(first, published["at"], told, after, after["cpu"] - cpu))
+        return runs
+
+
+def _run(first: int, at: list[float], heard: Any, after: Any, cpu: float) -> "Run":
+    for name in ("missing", "wrong", "lost", "odd"):
+        if heard[name]:
+            raise RuntimeError(f"not every event came to every client, once: {heard}"[:600])
+    times = {int(number): sorted(one) for number, one in heard["times"].items()}
+    return Run(
+        messages=heard["messages"],
+        seconds=max(one[-1] for one in times.values()) - at[0],
+        cpu=cpu,
+        late=sorted(time - one for number, one in enumerate(at, first) for time in times[number]),
+        memory=after["memory"],
+        size=heard["size"],
+        behind=heard["behind"],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +131,7 @@ class Run:
     late: Sequence[float]
     memory: int
     size: int
+    behind: int
 
     @property
     def rate(self) -> float:
@@ -196,7 +226,7 @@ async def bench_fanout(places: Databases, rounds: int) -> list[Result]:
             await one.connect(CLIENTS)
         runs: dict[str, list[Run]] = {name: [] for name in ("hub", *known)}
         for _ in range(rounds):
-            runs["hub"].append(await ours.run(30, page=10))
+            runs["hub"].append(await ours.run(30, page=30))
             for name, one in known.items():
                 runs[name].append(await one.run(30))
         await stock.connect(CLIENTS)

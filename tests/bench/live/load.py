@@ -7,6 +7,7 @@ import asyncio
 import base64
 import os
 import resource
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -71,6 +72,10 @@ class Client(asyncio.Protocol):
         if rest := data[end + 4 :]:
             self._frames(rest)
 
+    def _subscribe(self, variables: Any) -> None:
+        payload = {"query": self.query, "variables": variables}
+        self._say({"type": "subscribe", "id": "1", "payload": payload})
+
     def _say(self, message: Any) -> None:
         """Send a text; what a client sends is masked, with a mask of nothing."""
         self._frame(0x81, orjson.dumps(message))
@@ -103,8 +108,12 @@ class Client(asyncio.Protocol):
         if kind == 9:  # ping
             self._frame(0x8A, body)
         elif kind == 1 and b'"connection_ack"' in body:
-            self._say({"type": "subscribe", "id": "1", "payload": {"query": self.query}})
+            self._subscribe({})
             self.acknowledged.set_result(None)
+        elif kind == 1 and b'"FELL_BEHIND"' in body:
+            self.load.behind += 1
+            (error,) = orjson.loads(body)["payload"]
+            self._subscribe({"after": error["extensions"]["resumeFrom"]})
         elif kind == 1 and b'"ping"' not in body:
             self.load.odd.append(body[:200].decode("utf-8", "replace"))
 
@@ -117,6 +126,7 @@ class Load:
         self.times: dict[int, list[float]] = {}
         self.odd: list[str] = []
         self.lost = 0
+        self.behind = 0  # times that a client was told to go on from a cursor
         self.size = 0
         self.messages = 0
         self.wrong = 0  # events that came twice, too late, or after one that never came
@@ -130,16 +140,26 @@ class Load:
         self.messages += 1
         self.times.setdefault(number, []).append(time.monotonic())
 
-    async def connect(self, port: int, token: str, queries: list[str], clients: int) -> Any:
-        """Open so many sockets, which take the queries in turn."""
+    async def connect(
+        self, port: int, token: str, queries: list[str], clients: int, narrow: int = 0
+    ) -> Any:
+        """Open so many sockets, which take the queries in turn.
+
+        Of the `narrow` first ones the system takes only a few kilobytes ahead.
+        """
         loop = asyncio.get_running_loop()
         for first in range(0, clients, AT_ONCE):
             made = [
                 Client(self, port, token, queries[place % len(queries)])
                 for place in range(first, min(first + AT_ONCE, clients))
             ]
-            for one in made:
-                await loop.create_connection(one.itself, "127.0.0.1", port)
+            for place, one in enumerate(made, first):
+                sock = socket.socket(proto=socket.IPPROTO_TCP)
+                sock.setblocking(False)
+                if place < narrow:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                await loop.sock_connect(sock, ("127.0.0.1", port))
+                await loop.create_connection(one.itself, sock=sock)
             await asyncio.gather(*(one.acknowledged for one in made))
             self.clients += made
         return {"clients": len(self.clients)}
@@ -168,6 +188,7 @@ class Load:
             "missing": sum(one.last < last for one in reading),
             "wrong": self.wrong,
             "lost": self.lost,
+            "behind": self.behind,
             "odd": self.odd[:3],
             "size": self.size,
             "messages": self.messages,

@@ -1,13 +1,16 @@
 """What many clients weigh, what many documents cost, what a few stuck clients do to others."""
 
+import asyncio
 from typing import Final
 
+from hub.live.outlet import PATIENCE
 from tests.bench.databases import Databases
 from tests.bench.live.fanout import (
     CLIENTS,
     DOCUMENTS,
     HELD,
     QUERY,
+    STUCK,
     new_hub,
     stream,
 )
@@ -16,6 +19,10 @@ from tests.bench.measured import Result, rounded
 MEGABYTE: Final = 1_000_000
 MOST: Final = 250  # megabytes
 MOST_CPU: Final = 1.0  # milliseconds
+ENOUGH: Final = 800  # events that are more than the system's buffers and the hub's queue take
+RESUMABLE: Final = QUERY.replace("subscription {", "subscription($after: String) {").replace(
+    "signals {", "signals(after: $after) {"
+)
 
 
 async def bench_held(places: Databases) -> list[Result]:
@@ -52,6 +59,38 @@ async def bench_held(places: Databases) -> list[Result]:
     ]
 
 
+async def bench_stuck(places: Databases) -> Result:
+    """Let some of the clients read no more, while the others are told on and on.
+
+    Each of them is told to go on from its cursor, and does: so it misses nothing in the end.
+    """
+    async with stream("hub", *await new_hub(places), "", "narrow") as ours:
+        await ours.connect(CLIENTS, [RESUMABLE], narrow=STUCK)
+        before = await ours.run(30, page=30)
+        await ours.load.ask(["stick", {"count": STUCK}])
+        during = [await ours.run(100, page=100) for _ in range(ENOUGH // 100)]
+        await asyncio.sleep(PATIENCE + 1)
+        weight = ((await ours.server.ask({}))["memory"] - before.memory) / MEGABYTE
+        await ours.load.ask(["release", {}])
+        after = await ours.run(1)
+    if after.behind != STUCK:
+        raise RuntimeError(f"{after.behind} of {STUCK} stuck clients were told to go on")
+    rate = sorted(one.rate for one in during)[len(during) // 2]
+    return Result(
+        name="live_stuck",
+        value=rounded(rate),
+        unit="messages/s",
+        baseline="before they stuck",
+        ratio=rounded(rate / before.rate),
+        goal=0.8,
+        detail={
+            "stuck": STUCK,
+            "told to go on from their cursor, who then had every event once": after.behind,
+            "megabytes_more": rounded(weight),
+        },
+    )
+
+
 async def bench_documents(places: Databases, rounds: int) -> Result:
     """Tell as many clients by fifty documents, which are all executed, and by one."""
     queries = [QUERY.replace(" title", f" title t{number}: id") for number in range(DOCUMENTS)]
@@ -61,7 +100,7 @@ async def bench_documents(places: Databases, rounds: int) -> Result:
     ):
         await one.connect(CLIENTS)
         await many.connect(CLIENTS, queries)
-        runs = [(await one.run(20, page=10), await many.run(20, page=10)) for _ in range(rounds)]
+        runs = [(await one.run(20, page=20), await many.run(20, page=20)) for _ in range(rounds)]
     single = sorted(run.rate for run, _ in runs)[rounds // 2]
     rate = sorted(run.rate for _, run in runs)[rounds // 2]
     return Result(

@@ -1,7 +1,7 @@
 """Runs one server of streams; told what to publish, it answers when, and what it has used.
 
-python -m tests.bench.live.serve hub|raw|stock PORT DATABASE [REDIS], then a line of JSON for each
-publication (see `Publication`)
+python -m tests.bench.live.serve hub|raw|stock PORT DATABASE REDIS [narrow], then a line of JSON for
+each publication (see `Publication`)
 """
 
 import asyncio
@@ -67,15 +67,19 @@ def contender(name: str, database: str, redis: str | None) -> Contender:
             raise SystemExit(f"no contender {name!r}")
 
 
-async def main(name: str, port: str, database: str, redis: str | None = None) -> None:
+async def main(
+    name: str, port: str, database: str = "", redis: str = "", buffers: str = ""
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
-    served = contender(name, database, redis)
+    served = contender(name, database, redis or None)
     config = server_config(served.app, grace=1)
     config.lifespan, config.interface = "auto", "asgi3"
     server = uvicorn.Server(config)
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if buffers == "narrow":  # so that who reads no more is noticed after some kilobytes
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
         listener.bind(("127.0.0.1", int(port)))
         listener.listen(2048)
         async with asyncio.TaskGroup() as tasks:
