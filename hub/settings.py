@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """KiB."""
     max_body_seconds: Annotated[float, Field(gt=0)] = 10
     max_nesting: Annotated[int, Field(ge=5, le=100)] = 20
+    max_batch: Annotated[int, Field(ge=0, le=100)] = 0
+    """Operations in one request; 0: batches are not taken."""
     max_seconds: Annotated[float, Field(gt=0)] = 10
     """Of a query or a mutation; then it is cancelled."""
     max_requests: Annotated[int, Field(ge=1)] = 600

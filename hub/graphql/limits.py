@@ -27,6 +27,7 @@ class Limits:
     body: int = 256  # KiB
     body_seconds: float = 10
     nesting: int = 20
+    batch: int = 0
     seconds: float = 10
     requests: int = 600
     concurrent: int = 32
@@ -66,6 +67,7 @@ _SAID: Final[Mapping[str, tuple[str, str]]] = {
     "body": ("The body is larger than {} KiB", "Send less, in several requests"),
     "body_seconds": ("The body did not arrive within {} s", "Send it at once"),
     "nesting": ("The variables nest more than {} levels", "Send less nested values"),
+    "batch": ("A batch has more than {} operations", "Send fewer at a time"),
     "seconds": (
         "The answer took longer than {} s and was given up",
         "Ask for less at once: smaller pages, a narrower filter",

@@ -23,7 +23,7 @@ ASYNC = (AIOHTTPTransport, HTTPXAsyncTransport)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Running]:
-    async with running(f"sqlite:///{tmp_path_factory.mktemp('gql')}/hub.db") as hub:
+    async with running(f"sqlite:///{tmp_path_factory.mktemp('gql')}/hub.db", max_batch=5) as hub:
         yield hub
 
 
@@ -75,6 +75,18 @@ async def test_a_client_that_reads_the_schema_writes_documents_by_it(
         schema = DSLSchema(session.client.schema)
         document = dsl_gql(DSLQuery(schema.Query.viewer.select(schema.Viewer.name)))
         assert await session.execute(document) == {"viewer": {"name": "admin"}}
+
+
+@pytest.mark.parametrize("transport", ASYNC)
+async def test_a_client_asks_several_at_once_where_that_is_set(
+    hub: Running, transport: type[AsyncTransport]
+) -> None:
+    name = f"{transport.__name__}, a batch"
+    asks = asked_by(name)[:2]
+    batch = [GraphQLRequest(document, variable_values=given) for document, given in asks]
+    async with Client(transport=transport(**at(hub, "product"))) as session:
+        found = await session.execute_batch(batch)
+    assert found == answers_to(name)[:2]
 
 
 async def test_who_is_nobody_is_told_so(hub: Running) -> None:

@@ -25,6 +25,7 @@ TIME = 1.0  # seconds, on a shared machine; a tenth of it is usual
 MIB = 2**20
 ASKED = '{"query": "{ __typename }"'
 PAGE = "signals(first: 50) { edges { node { id } } }"
+SMALL = {"query": "{ __typename }"}
 JSON = {"content-type": "application/json"}
 
 
@@ -138,7 +139,8 @@ BODIES = [
     Sent("200,000 lists", "INVALID", 400, body=variables("[" * 100_000 + "]" * 100_000)),
     Sent("30 lists", "LIMIT_EXCEEDED", 400, body=variables("[" * 30 + "]" * 30)),
     Sent("10,000 digits", "INVALID", 400, body=variables("9" * 10_000)),
-    Sent("a batch of 1,000", "INVALID", 400, body=f"[{ASKED}}}".encode() + b"," * 999 + b"]"),
+    Sent("a batch of 1,000", "LIMIT_EXCEEDED", 400, body=json.dumps([SMALL] * 1_000).encode()),
+    Sent("a batch of none", "LIMIT_EXCEEDED", 400, body=b"[1, null]"),
     Sent("50 MiB", "LIMIT_EXCEEDED", 413, body=b" " * 50 * MIB),
     Sent("50 MiB in pieces", "LIMIT_EXCEEDED", 413, body=in_chunks),
     Sent(
@@ -158,7 +160,6 @@ BODIES = [
 ]
 
 ELSEWHERE = {"sec-fetch-site": "cross-site", "origin": "https://evil.example", "accept": "*/*"}
-SMALL = {"query": "{ __typename }"}
 FORMS = [
     Sent("a form", "INVALID", 415, body=b"query=x", head={"content-type": "text/html"}),
     *(

@@ -16,6 +16,7 @@ from strawberry.types.graphql import OperationType
 from hub import traces
 from hub.errors import Code, Refused, StoreUnavailable
 from hub.graphql.errors import present
+from hub.graphql.transports.batch import answer_each
 from hub.graphql.transports.events import PARTS, SERVER_SENT, UNBUFFERED, Framing, written
 from hub.graphql.transports.incoming import (
     JSON,
@@ -55,6 +56,12 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
         context = await served.context(request)
         served.admission.admit(context.viewer)
         asked, body = await read(request, served.limits)
+        if isinstance(asked, tuple):
+            with traces.span(
+                "graphql", "server", request.headers.get("traceparent"), operation="batch"
+            ):
+                answers = await answer_each(served, request, asked, context)
+            return _written(answers, _document_media(media), 200)
         document = await served.persisted.read(asked)
         # Executing what is no GraphQL says where it is wrong.
         operation = document.operation(asked.operation_name) if document.node else None

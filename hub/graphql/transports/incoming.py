@@ -50,8 +50,8 @@ def check_operation(request: Request, operation: OperationType | None, *, stream
         raise Turned(405, Code.INVALID, "A mutation is not taken by GET", "POST it")
 
 
-async def read(request: Request, limits: Limits) -> tuple[Asked, bytes]:
-    """Read what is asked; give the body as well. Raises Refused."""
+async def read(request: Request, limits: Limits) -> tuple[Asked | tuple[Asked, ...], bytes]:
+    """Read what is asked, a tuple of a batch; give the body as well. Raises Refused."""
     if request.method == "GET":
         return read_query_string(request.query_params, limits), b""
     most = limits.body * 1024

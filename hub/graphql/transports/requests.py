@@ -21,13 +21,28 @@ class Asked:
     digest: str | None = None
 
 
-def read_body(body: bytes, limits: Limits) -> Asked:
-    """Read a POSTed JSON body. Raises Refused(INVALID)."""
+def read_body(body: bytes, limits: Limits) -> Asked | tuple[Asked, ...]:
+    """Read a POSTed JSON body; a tuple is of a batch. Raises Refused."""
     try:
         given = orjson.loads(body)
     except (ValueError, RecursionError):
         raise Refused(Code.INVALID, "The body is not JSON", 'Send {"query": "..."}') from None
-    return read_payload(given, limits)
+    return _batch(given, limits) if isinstance(given, list) else read_payload(given, limits)
+
+
+def _batch(given: list[Any], limits: Limits) -> tuple[Asked, ...]:
+    if not limits.batch:
+        raise Refused(
+            Code.LIMIT_EXCEEDED,
+            "Batches are not taken",
+            "Send one operation per request",
+            {"limit": 0, "of": "batch"},
+        )
+    if len(given) > limits.batch:
+        raise over("batch", len(given), limits.batch)
+    if not given:
+        raise Refused(Code.INVALID, "The batch has no operation", 'Send [{"query": "..."}]')
+    return tuple(read_payload(one, limits) for one in given)
 
 
 def read_query_string(parameters: Mapping[str, str], limits: Limits) -> Asked:
@@ -44,8 +59,6 @@ def read_query_string(parameters: Mapping[str, str], limits: Limits) -> Asked:
 
 def read_payload(given: Any, limits: Limits) -> Asked:
     """Check what every transport carries. Raises Refused(INVALID) that names the part."""
-    if isinstance(given, list):
-        raise Refused(Code.INVALID, "Batches are not taken", "Send one operation per request")
     if not isinstance(given, dict):
         raise Refused(Code.INVALID, "A request is a JSON object", 'Send {"query": "..."}')
     query, variables = given.get("query"), given.get("variables")
