@@ -13,7 +13,7 @@ import typer
 import uvicorn
 
 from hub.web.app import drain
-from hub.web.server import Server, address, listen, server_config
+from hub.web.server import Server, address, listen, server_config, settle
 
 GRACE = 8  # seconds that requests under way have to end; supervisors kill after ten
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -27,6 +27,7 @@ class _Told(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        settle()
         assert sockets is not None
         typer.echo(f"{self.name} is at {address(sockets[0])} (Ctrl-C stops it)")
 

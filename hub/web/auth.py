@@ -40,13 +40,15 @@ class Doorkeeper:
 
     def __call__(self, connection: HTTPConnection, token: str | None = None) -> Identify:
         key, cookie = self._shown(connection, token)
+        # Named once: a socket is asked about for as long as it is open.
+        name = _key(key) if key is not None else _session(cookie) if cookie is not None else None
 
         async def identify() -> Viewer | None:
-            if key is not None:
+            if key is not None and name is not None:
                 look = self._of_token if is_token(key) else self._look_up
-                return await self._looked_for(_key(key), look, key)
-            if cookie is not None:
-                return await self._looked_for(_session(cookie), self._of_session, cookie)
+                return await self._looked_for(name, look, key)
+            if cookie is not None and name is not None:
+                return await self._looked_for(name, self._of_session, cookie)
             return None
 
         return identify

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import socket
 from collections.abc import AsyncGenerator, Generator, Mapping
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 from hub.errors import ConfigError
 
 FRAME = 64 * 1024  # bytes of a WebSocket message
+STALLED = 60_000  # milliseconds in which a client takes nothing of what it is sent
 GUEST_GRACE = 2  # seconds that requests under way may take at the end
 
 
@@ -52,6 +54,10 @@ def listen(host: str, port: int, suggestion: str) -> socket.socket:
     try:
         if os.name == "posix":  # elsewhere it would let two programs have the same port
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Each connection has it from here. Without it, who reads no more holds on to what it is
+            # sent for as long as it likes: a closed connection waits until all of it was taken.
+            taken.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED)
         taken.bind((host, port))
         taken.listen(2048)
     except OSError as error:
@@ -59,6 +65,15 @@ def listen(host: str, port: int, suggestion: str) -> socket.socket:
         why = "it is taken" if error.errno == errno.EADDRINUSE else error.strerror
         raise ConfigError(f"cannot listen at {host}:{port}: {why}", suggestion) from None
     return taken
+
+
+def settle() -> None:
+    """Let what a process has once it has started stay: it is not searched for garbage again.
+
+    A search of it all takes a quarter of a second in which nobody is told anything, and a thousand
+    sockets that are opened are reason enough for one.
+    """
+    gc.freeze()
 
 
 def address(listening: socket.socket) -> str:

@@ -126,8 +126,11 @@ class Socket:
             self._held.enter_context(place)
         except Refused as refused:
             raise Closed(1013, str(refused)[:120]) from None  # which clients try again after
+        watching = self._served.streams.watch.socket(
+            self._context, lambda refused: _leave(tasks, refused)
+        )
+        self._held.enter_context(watching)
         await self._send({"type": "connection_ack"})
-        tasks.create_task(_stay(self._context))
 
     async def _subscribe(self, tasks: asyncio.TaskGroup, id_: str, asked: Asked | Refused) -> None:
         if self._context is None:
@@ -195,9 +198,17 @@ class Socket:
         return urlsplit(origin).netloc.lower() == socket.headers.get("host", "").lower()
 
 
-async def _stay(context: Context) -> None:
-    """Close the socket when what opened it is good no more, also while nothing happens."""
-    raise _forbidden(await context.gone())
+def _leave(tasks: asyncio.TaskGroup, refused: Refused) -> None:
+    """Close the socket: what opened it is good no more."""
+
+    async def leave() -> None:
+        raise _forbidden(refused)
+
+    leaving = leave()
+    try:
+        tasks.create_task(leaving)
+    except RuntimeError:
+        leaving.close()  # it ends already
 
 
 def _forbidden(refused: Refused) -> Closed:

@@ -18,7 +18,7 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from hub.web.server import server_config
+from hub.web.server import server_config, settle
 from tests.bench.serve import SECRET, memory
 
 
@@ -84,6 +84,9 @@ async def main(
         listener.listen(2048)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
+            while not server.started:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            settle()
             await _answer(served)
             server.should_exit = True
 
