@@ -21,11 +21,13 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from hub import __version__
+from hub.tallies import Counts, Durations
 
 # They would be a second series for every counter, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -47,6 +49,40 @@ def _gauge(name: str, help_: str, *labels: str) -> Gauge:
 
 def _seconds(name: str, help_: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
     return Histogram(name, help_, labels, buckets=buckets, registry=REGISTRY)
+
+
+class _Tallied(Collector):
+    """Writes what was counted or timed with every request."""
+
+    def __init__(self, name: str, help_: str, told: Counts | Durations) -> None:
+        self._about = (name, help_)
+        self._told = told
+        REGISTRY.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        if isinstance(self._told, Counts):
+            counter = CounterMetricFamily(*self._about, labels=self._told.names)
+            for values, many in self._told:
+                counter.add_metric(values, many)
+            yield counter
+        else:
+            histogram = HistogramMetricFamily(*self._about, labels=[self._told.name])
+            for value, times in self._told:
+                buckets = [(floatToGoString(most), upto) for most, upto in times.up_to()]  # type: ignore[no-untyped-call]
+                histogram.add_metric([value], buckets, times.total)
+            yield histogram
+
+
+def _counts(name: str, help_: str, *labels: str) -> Counts:
+    counts = Counts(*labels)
+    _Tallied(name, help_, counts)
+    return counts
+
+
+def _durations(name: str, help_: str, label: str) -> Durations:
+    durations = Durations(label, _BRIEF)
+    _Tallied(name, help_, durations)
+    return durations
 
 
 Info("hub_build", "The version that runs.", registry=REGISTRY).info({"version": __version__})
@@ -106,27 +142,24 @@ overtaken = _counter(
     "hub_subscribers_overtaken_total",
     "Times that a subscriber fell behind and read the log for itself.",
 )
-requests = _counter(
+requests = _counts(
     "hub_http_requests_total", "HTTP requests answered.", "route", "method", "status"
 )
-request_seconds = _seconds(
-    "hub_http_request_seconds", "How long until an answer began.", "route", buckets=_BRIEF
-)
+request_seconds = _durations("hub_http_request_seconds", "How long until an answer began.", "route")
 sockets = _gauge("hub_sockets", "WebSockets that are open.")
-operations = _counter(
+operations = _counts(
     "hub_graphql_operations_total",
     "GraphQL operations that ended, a delivery's selection among them; "
     "outcome: ok, refused, unavailable, failed.",
     "type",
     "outcome",
 )
-operation_seconds = _seconds(
+operation_seconds = _durations(
     "hub_graphql_operation_seconds",
     "How long a query or mutation took.",
     "type",
-    buckets=_BRIEF,
 )
-answers = _counter(
+answers = _counts(
     "hub_graphql_answers_total",
     "Answers to queries that may be kept; outcome: kept, made.",
     "outcome",
