@@ -5,7 +5,6 @@ others would cost more than most answers do.
 """
 
 import math
-from collections import Counter
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -27,8 +26,8 @@ class Admission:
 
     limits: Limits
     _due: dict[str, float] = field(default_factory=dict)
-    _running: Counter[str] = field(default_factory=Counter)
-    _streams: Counter[str] = field(default_factory=Counter)
+    _running: dict[str, int] = field(default_factory=dict)
+    _streams: dict[str, int] = field(default_factory=dict)
 
     def admit(self, viewer: Viewer) -> None:
         """Take one request of the minute. Raises Refused that says when to come again."""
@@ -43,11 +42,11 @@ class Admission:
 
     def running(self, viewer: Viewer) -> "Place":
         """Give a place among what a key has under way."""
-        return Place(self._running, _who(viewer), "concurrent", self.limits.concurrent, again=1)
+        return Place(self._running, _who(viewer), "concurrent", self.limits.concurrent, 1)
 
     def streaming(self, viewer: Viewer) -> "Place":
         """Give a place among a key's sockets and streams."""
-        return Place(self._streams, _who(viewer), "streams", self.limits.streams, again=5)
+        return Place(self._streams, _who(viewer), "streams", self.limits.streams, 5)
 
 
 def _who(viewer: Viewer) -> str:
@@ -58,7 +57,7 @@ def _who(viewer: Viewer) -> str:
 class Place:
     """One of the places that a key has, held within a block."""
 
-    taken: Counter[str]
+    taken: dict[str, int]  # by whom; nobody is in it with none
     who: str
     name: str
     most: int
@@ -66,11 +65,12 @@ class Place:
 
     def __enter__(self) -> None:
         """Take it. Raises Refused where there is none."""
-        if self.taken[self.who] >= self.most:
+        taken = self.taken.get(self.who, 0)
+        if taken >= self.most:
             raise over(self.name, None, self.most, {"retryAfter": self.again})
-        self.taken[self.who] += 1
+        self.taken[self.who] = taken + 1
 
     def __exit__(self, *_: object) -> None:
-        self.taken[self.who] -= 1
-        if not self.taken[self.who]:
-            del self.taken[self.who]
+        taken = self.taken.pop(self.who) - 1
+        if taken:
+            self.taken[self.who] = taken

@@ -33,7 +33,7 @@ from hub.web import health, inbox, metrics, schemas
 from hub.web.auth import Doorkeeper
 from hub.web.cookies import Cookies
 from hub.web.dashboard.documents import page_documents
-from hub.web.headers import LOOPBACK, KnownHosts, SecurityHeaders
+from hub.web.headers import LOOPBACK, KnownHosts
 from hub.web.requests import Requests, broken
 from hub.web.session import BACK, Sessions, session_signer
 from hub.work import work
@@ -144,7 +144,6 @@ def make_app(
         middleware=[
             Middleware(Requests),
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
-            Middleware(SecurityHeaders),
             *([] if worker else [Middleware(_Straight)]),
         ],
         routes=PROBES if worker else [*PROBES, *_doors()],

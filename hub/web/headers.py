@@ -1,10 +1,11 @@
 """Headers that every answer carries, and the hosts that a demo answers to."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from typing import TypeAlias
 
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -18,26 +19,18 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_PAIRS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+Header: TypeAlias = tuple[bytes, bytes]
+_PAIRS: list[Header] = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _PAIRS)
 
 
-class SecurityHeaders:
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message["headers"]
-                names = {name for name, _ in given}
-                message["headers"] = [*given, *(one for one in _PAIRS if one[0] not in names)]
-            await send(message)
-
-        await self.app(scope, receive, with_headers)
+def secured(given: Iterable[Header]) -> list[Header]:
+    """Add the headers of every answer to its own, which come first."""
+    headers = list(given)
+    if _NAMES.isdisjoint([name for name, _ in headers]):
+        return headers + _PAIRS
+    names = {name for name, _ in headers}
+    return headers + [one for one in _PAIRS if one[0] not in names]
 
 
 class KnownHosts:

@@ -1,9 +1,9 @@
-"""What is counted and said of every request: its route, its answer, its time, its number."""
+"""What is counted, said and given of every request: route, answer, time, number, headers."""
 
 import logging
 import re
 from functools import cache
-from secrets import token_hex
+from random import getrandbits
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub import metrics
 from hub.logs import note, noted
-from hub.web.headers import HEADERS
+from hub.web.headers import HEADERS, secured
 
 NUMBER = re.compile(r"[A-Za-z0-9._:-]{8,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"})
@@ -48,7 +48,8 @@ class Requests:
                 status = message["status"]
                 # A stream may go on for hours: what counts is when it began.
                 _seconds_of(_route(scope)).observe(perf_counter() - began)
-                message["headers"] = [*message["headers"], (b"x-request-id", number.encode())]
+                message["headers"] = secured(message["headers"])
+                message["headers"].append((b"x-request-id", number.encode()))
             await send(message)
 
         try:
@@ -75,10 +76,13 @@ def _number(scope: Scope) -> str:
 
     It stays with the task, which is the request's: the server logs a failure after us.
     """
-    given = next((value for name, value in scope["headers"] if name == b"x-request-id"), None)
-    number = given.decode("latin-1") if given else ""
+    number = ""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            number = value.decode("latin-1")
+            break
     if not NUMBER.fullmatch(number):
-        number = token_hex(16)
+        number = f"{getrandbits(128):032x}"
     note(request=number)
     return number
 
