@@ -9,7 +9,7 @@ from typing import Any
 
 from hub import hidden, registry
 from hub.access import Sees
-from hub.checked import checked, named, table_at
+from hub.checked import checked, expect_an_address, named, table_at
 from hub.connector import Connector, Listener
 from hub.declared import (
     NAME,
@@ -240,6 +240,8 @@ def _source(name: str, table: Mapping[str, Any], place: Place) -> SourceConfig:
         raise place.error((*path, "connector"), error.message, error.suggestion) from None
     rest = {key: value for key, value in table.items() if key not in SOURCE_KEYS}
     connector = checked(kind, rest, path, place, SOURCE_KEYS)
+    if not isinstance(connector, Listener):
+        expect_an_address(connector.endpoint(), path, place)
     every = keys.every or kind.every
     # Who says how often, is taken at their word: only they then say how rarely.
     slowest = keys.slowest or (kind.slowest if keys.every is None else None)

@@ -10,6 +10,7 @@ from hub.errors import ConfigError
 from hub.signals import Classification, Facts
 
 TOKEN = {"TOKEN": "t"}
+GDELT = '[sources.world]\nconnector = "gdelt"\n'
 RSS = '[sources.news]\nconnector = "rss"\nurl = "https://news.example/feed"\n'
 
 WRONG: list[tuple[str, str, str]] = [
@@ -17,6 +18,12 @@ WRONG: list[tuple[str, str, str]] = [
     ('[sources.crm]\nconnector = "hubspt"\n', "hub.toml:2: sources.crm.connector", "hubspot"),
     ("[sources.crm]\nx = 1\n", "hub.toml:1: sources.crm.connector", "Add connector"),
     (RSS + "evry = 3\n", "hub.toml:4: sources.news.evry: there is no such setting", "every"),
+    (RSS.replace("url", "ulr"), "news.ulr: there is no such setting", "Did you mean url? There"),
+    (RSS.replace("https://", ""), "hub.toml:3: sources.news.url: this is no address", "https://"),
+    (RSS.replace("https://", "ftp://"), "news.url: this is no address", "https://"),
+    (RSS.replace("https://", "https:///"), "news.url: this is no address", "https://"),
+    (GDELT + 'queries = "Acme"\n', "sources.world.queries: this must be a list", 'queries = ["'),
+    (RSS + "kind_by_category = 1\n", "kind_by_category: this must be a table", "[sources.news."),
     (RSS + 'every = "soon"\n', "hub.toml:4: sources.news.every: 'soon' is not", "Correct"),
     (RSS + "every = -1\n", "hub.toml:4: sources.news.every", "Correct"),
     (RSS + RSS, "hub.toml:4: sources.news is declared twice", "another name"),
@@ -26,7 +33,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("[sources]\nnews = 3\n", "hub.toml:2: sources.news: this must be a table", "[sources.news]"),
     ("[nonsense]\n", "hub.toml:1: nonsense: unknown table", "sources, roles, audiences, endpoints"),
     ("[roles.sales]\nthreshold = 7\n", "hub.toml:2: roles.sales.threshold", "Correct"),
-    ("[roles.sales.interests]\nx = 1\n", "hub.toml:2: roles.sales.interests.x", "There are"),
+    ("[roles.sales.interests]\nx = 1\n", "hub.toml:2: roles.sales.interests.x", "Correct its name"),
     ('[roles.x.sees]\nrestricted = ["mail"]\n', "no source named 'mail'", "There are"),
     ('[roles.x.outlines]\nsources = ["mail"]\n', "roles.x.outlines.sources: no source", "There"),
     ('[roles.x.sees]\nclassification = "secret"\n', "'secret' is not one of", "Correct"),
