@@ -60,6 +60,9 @@ class Streams:
         began = perf_counter()
         try:
             member, question, asked = self._read(document, variables, operation, line, after)
+            stood = member.cursor
+            if stood is None and member.place is not None:
+                stood = log_cursor(member.place, context.scope)
             while True:
                 viewer, scope = context.viewer, context.scope
                 try:
@@ -77,6 +80,8 @@ class Streams:
         except asyncio.CancelledError:
             line.outlet.forget(line)
             raise
+        except Behind as behind:
+            raise Behind(behind.cursor or stood) from None  # who was told nothing stands there
         finally:
             counted("subscription", line.errors.values(), perf_counter() - began)
 
