@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from contextlib import aclosing
+from dataclasses import replace
 
 from hub.config import HUB_SOURCE
 from hub.errors import HubError, StoreUnavailable
@@ -13,10 +14,12 @@ from hub.live import Tail
 from hub.renewal import Accept, reload, say_faulty, take_over
 from hub.runtime import Runtime
 from hub.settings import environment
-from hub.snapshot import APPLIED, roles_digest
+from hub.snapshot import APPLIED, is_judged, judged, roles_digest
 from hub.store.log import Change
+from hub.store.snapshots import newest
 
 STORE_AWAY = 1.0  # seconds
+JUDGED = 0.3  # seconds from one look to the next whether all is judged by the roles of now
 LAST_PAGES = 1.0  # seconds in which the pages are stored that were under way at a swap
 
 logger = logging.getLogger(__name__)
@@ -64,6 +67,8 @@ async def _swap(runtime: Runtime, seq: int) -> None:
         await runtime.waker.wake(work)
     if roles_digest(before.config) != roles_digest(runtime.config):
         await _judge_last_pages(runtime, seq)
+    if judged(runtime.config).judged != runtime.config.judged:
+        await _await_judgement(runtime)
 
 
 async def _judge_last_pages(runtime: Runtime, seq: int) -> None:
@@ -71,10 +76,31 @@ async def _judge_last_pages(runtime: Runtime, seq: int) -> None:
     await asyncio.sleep(LAST_PAGES)
     while True:
         try:
-            return await rescore_after(runtime.store, runtime.snapshot.plan.router, seq)
+            await rescore_after(runtime.store, runtime.snapshot.plan.router, seq)
+            return await runtime.bus.tell()
         except StoreUnavailable as error:
             logger.warning("judging anew waits", extra={"error": str(error)})
             await asyncio.sleep(STORE_AWAY)
+
+
+async def _await_judgement(runtime: Runtime) -> None:
+    """Let streams begin anew once all is judged by the roles of now: no line of the log says so.
+
+    Whoever put these roles in force is at it, and tells of it in the store.
+    """
+    while True:
+        try:
+            if await is_judged(runtime.store, runtime.config):
+                snapshot = runtime.snapshot
+                runtime.snapshot = replace(snapshot, config=judged(snapshot.config))
+                return
+            async with runtime.store.read() as connection:
+                stored = await newest(connection)
+            if stored is not None and stored.seq > runtime.snapshot.seq:
+                return  # others follow: their line comes next
+        except StoreUnavailable as error:
+            logger.warning("judging anew waits", extra={"error": str(error)})
+        await asyncio.sleep(JUDGED)
 
 
 async def reload_when_asked(

@@ -99,7 +99,8 @@ async def take_over(
     for name, problem in config.problems.items():
         say_faulty(name, problem, kept=name in kept)
     _say_unsent(config)
-    config = replace(config, sources={**config.sources, **kept})
+    # What is stored is judged by the roles of before until somebody has judged it anew.
+    config = replace(config, sources={**config.sources, **kept}, judged=held.config.judged)
     return Snapshot(config, plan_of(config, ids), seq)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -100,7 +100,18 @@ async def put_in_force(
             f"the configuration is in force, but not all is judged by its roles: {error.message}",
             "Run: hub reload",
         ) from error
-    return Applied(Snapshot(config, plan, seq), changed, frozenset(kept), told)
+    return Applied(Snapshot(judged(config), plan, seq), changed, frozenset(kept), told)
+
+
+def judged(config: Config) -> Config:
+    """Say of a configuration that all that is stored is judged by its roles."""
+    return replace(config, judged={name: role.digest for name, role in config.roles.items()})
+
+
+async def is_judged(store: Store, config: Config) -> bool:
+    """Tell whether what was stored before a configuration is judged by its roles."""
+    async with store.read() as connection:
+        return await applied(connection, "roles") == roles_digest(config)
 
 
 def _merged(config: Config, before: Stored | None) -> Mapping[str, Any]:

@@ -93,18 +93,19 @@ class FeedConnection:
 
 
 async def read_signals(info: Info, asked: Listing) -> SignalConnection:
-    kind, condition = asked.kind, asked.condition
+    # Before anything is read: of a configuration that comes meanwhile the cursor must not tell.
+    kind, condition, scope = asked.kind, asked.condition, info.context.scope
     if asked.best is not None:
         return await _read_best(info, asked, asked.best)
     if info.context.readable is not None:
         async with info.context.runtime.store.read() as connection:
             page = await signals_page(connection, condition, asked.order, asked.window)
-        return _connection(info, kind, page, condition)
+        return _connection(info, kind, page, condition, scope)
     found = await signal_rows(info.context.runtime.store, condition, asked.order, asked.window)
     return SignalConnection(
         edges=[StoredEdge(kind, key, row) for key, row in found.items],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head, info.context.scope),
+        resume_from=log_cursor(found.head, scope),
         condition=condition,
     )
 
@@ -116,8 +117,9 @@ async def read_signals_of(
     rows, id_ = about
     kind = f"signals:{rows.__tablename__}:{order}"
     asked = window(kind, AT_AND_ID, part.first, part.after, part.last, part.before)
+    scope = info.context.scope
     found = await info.context.loaders.about.load((Asked(rows, condition, order, asked), id_))
-    return _connection(info, kind, found, condition, about)
+    return _connection(info, kind, found, condition, scope, about)
 
 
 def _connection(
@@ -125,6 +127,7 @@ def _connection(
     kind: str,
     found: Found[signals.Signal],
     condition: Condition,
+    scope: str,
     about: tuple[NameRow, str] | None = None,
 ) -> SignalConnection:
     """Show a page of whole signals, as far as the viewer may read each."""
@@ -134,23 +137,24 @@ def _connection(
             for key, signal in found.items
         ],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head, info.context.scope),
+        resume_from=log_cursor(found.head, scope),
         condition=condition,
         about=about,
     )
 
 
 async def _read_best(info: Info, asked: Listing, says: Says) -> SignalConnection:
+    scope = info.context.scope
     async with info.context.runtime.store.read() as connection:
         found = await search_page(connection, asked.condition, says, asked.window)
-    return _connection(info, asked.kind, found, all_of(asked.condition, says))
+    return _connection(info, asked.kind, found, all_of(asked.condition, says), scope)
 
 
 async def read_feed(info: Info, role: str, least: float | None, part: Part) -> FeedConnection:
     name = info.context.role(role)
     kind = f"feed:{name}"
     asked = window(kind, (Day, float, int), part.first, part.after, part.last, part.before)
-    from_ = least_score(info, name, least)
+    from_, scope = least_score(info, name, least), info.context.scope
     async with info.context.runtime.store.read() as connection:
         found = await feed_page(connection, feed_visible(info, name), name, from_, asked)
     return FeedConnection(
@@ -166,7 +170,7 @@ async def read_feed(info: Info, role: str, least: float | None, part: Part) -> F
             for relevance in [weighed(item.relevance, is_outline=signal.is_outline)]
         ],
         page_info=page_info(kind, found),
-        resume_from=log_cursor(found.head, info.context.scope),
+        resume_from=log_cursor(found.head, scope),
         role=name,
         least=from_,
     )

@@ -212,7 +212,12 @@ async def _follow(
             if change.type is ChangeType.HISTORY:
                 context.passed(place)
                 continue
-            if (step := await _step(context, change, shows)) is not None:
+            step = await _step(context, change, shows)
+            if sight() != seen:
+                # Its cursor may be of the new sight: who went on from it would keep the old view.
+                yield await _expired(info, SEES_OTHERWISE)
+                return
+            if step is not None:
                 yield step
             context.passed(place)
     context.ended()

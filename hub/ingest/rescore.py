@@ -1,18 +1,20 @@
 """Judges what is stored anew after the roles have changed, newest first, quietly."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from hub.access import Always
-from hub.route import Router
-from hub.signals import Signal, now
+from hub.route import Router, facts_of
+from hub.signals import ChangeType, Signal, now
 from hub.store import Connection, Store, log
+from hub.store.clock import clock
 from hub.store.relevance import (
     day_of,
     outcomes_of,
     relevance_seqs,
     save_relevance,
+    scores_of,
 )
 from hub.store.signals import by_ids, recent
 from hub.store.turns import among_writers
@@ -41,7 +43,10 @@ async def rescore(store: Store, router: Router) -> int:
 
 
 async def rescore_after(store: Store, router: Router, seq: int) -> None:
-    """Judge anew what the log has had since a number, and not what comes after this call."""
+    """Judge anew what the log has had since a number, and not what comes after this call.
+
+    Whose scores are others now has a line that says so: followers were told the old ones.
+    """
     end = None
     while True:
         async with store.write() as connection:
@@ -51,10 +56,42 @@ async def rescore_after(store: Store, router: Router, seq: int) -> None:
             changes = await log.after(connection, seq, BATCH) if seq < end else []
             if not changes:
                 return
-            ids = {change.signal_id for change in changes}
+            ids = sorted({change.signal_id for change in changes})
             signals = await by_ids(connection, ids, Always())
+            before = await scores_of(connection, ids)
             await _judge(connection, list(signals.values()), router)
+            after = await scores_of(connection, ids)
+            others = [one for one in signals.values() if before.get(one.id) != after.get(one.id)]
+            await _tell(connection, others, before, after)
         seq = changes[-1].seq
+
+
+async def _tell(
+    connection: Connection,
+    signals: Sequence[Signal],
+    before: Mapping[str, Mapping[str, float]],
+    after: Mapping[str, Mapping[str, float]],
+) -> None:
+    """Write into the log that signals matter otherwise now."""
+    if not signals:
+        return
+    first = await log.take_numbers(connection, len(signals))
+    at = await clock(connection)
+    await log.append(
+        connection,
+        [
+            log.Change(
+                seq,
+                one.id,
+                None,
+                ChangeType.UPDATED,
+                at,
+                facts_of(one, before.get(one.id)),
+                facts_of(one, after.get(one.id)),
+            )
+            for seq, one in enumerate(signals, first)
+        ],
+    )
 
 
 async def _judge(connection: Connection, signals: Sequence[Signal], router: Router) -> None:

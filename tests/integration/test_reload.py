@@ -24,9 +24,9 @@ from hub.jobs import Work
 from hub.renewal import begin, reload, take_over
 from hub.runtime import Runtime
 from hub.settings import environment
-from hub.signals import Outcome, now
+from hub.signals import ChangeType, Outcome, now
 from hub.snapshot import Applied
-from hub.store import Store, open_store
+from hub.store import Store, log, open_store
 from hub.store.deliveries import claim_deliveries, deliveries
 from hub.store.relevance import relevance_of
 from hub.store.snapshots import newest
@@ -537,10 +537,16 @@ async def test_what_was_stored_by_the_old_roles_meanwhile_is_judged_anew(
     )  # fmt: skip
     late = await ingest(store, Reading("hub"), Page([draft], {}), old.snapshot.plan)
     await rescore_after(store, new.snapshot.plan.router, new.snapshot.seq)
+    assert late.seq is not None
     async with store.read() as connection:
         found = await relevance_of(connection, [late.signals[0].id])
+        [told] = await log.after(connection, late.seq, 10)
     outcomes = {one.role: one.outcome for one in found[late.signals[0].id]}
     assert outcomes["ops"] is Outcome.HISTORY, "known to the new role, and sent to nobody"
+    assert told.was is not None
+    assert (told.signal_id, told.type) == (late.signals[0].id, ChangeType.UPDATED)
+    assert "ops" not in told.was.scores, "followers were told what it was by the old roles"
+    assert told.now.scores["ops"] > 0.5
 
 
 @pytest.mark.long
@@ -572,3 +578,15 @@ async def test_reloads_and_pages_that_come_together_wait_for_nobody_in_a_ring(
                 return [found[name]["signals"] for name in urls] == [40, 40, 40]
 
             await until(all_read, within=30)
+
+
+@pytest.mark.long
+async def test_roles_are_judged_by_once_whoever_put_them_in_force_has_done_it(place: Place) -> None:
+    async with serving(place) as hub:
+        runtime = runtime_of(hub)
+        before = runtime.config.judged
+        assert before == {name: role.digest for name, role in runtime.config.roles.items()}
+        await follows(hub, await place.reload("[roles.sales]\nthreshold = 0.9\n"))
+        await until(lambda: runtime.config.judged["sales"] != before["sales"])
+        assert runtime.config.judged["support"] == before["support"]
+        assert runtime.config.judged["sales"] == runtime.config.roles["sales"].digest

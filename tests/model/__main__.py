@@ -31,7 +31,7 @@ from tests.prepared import prepare
 
 STEPS_PER_ROUND = 250
 GRACE = 6.0  # seconds until a change of access is noticed: five are promised
-QUICK_GRACE = 1.5
+QUICK_GRACE = 2.5
 
 
 @dataclass(frozen=True, slots=True)

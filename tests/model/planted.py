@@ -7,6 +7,7 @@ are looked up, by this program or by a test.
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
@@ -20,7 +21,14 @@ from tests.crash.planted import find
 MODEL = "MODEL"
 
 # Seconds pass in tenths of seconds.
-QUICKER: dict[str, Any] = {"hub.web.auth:FRESH_SECONDS": 0.3, "hub.follow:LAST_PAGES": 0.2}
+QUICKER: dict[str, Any] = {
+    "hub.web.auth:FRESH_SECONDS": 0.5,
+    "hub.graphql.watch:EVERY": 0.4,
+    "hub.graphql.context:LOOK": 1.0,
+    "hub.graphql.subscriptions:LOOK": 0.5,
+    "hub.follow:LAST_PAGES": 0.2,
+    "hub.follow:JUDGED": 0.1,
+}
 
 # What stands at a name, made of what stood there.
 Plant = Mapping[str, Callable[[Any], Any]]
@@ -28,7 +36,15 @@ Plant = Mapping[str, Callable[[Any], Any]]
 
 def _moved(by: int) -> Callable[[Any], Any]:
     """Read a cursor, and stand one beside it."""
-    return lambda real: lambda cursor: real(cursor) + by
+
+    def planted(real: Any) -> Any:
+        def moved(cursor: str) -> Any:
+            place = real(cursor)
+            return replace(place, seq=place.seq + by)
+
+        return moved
+
+    return planted
 
 
 def _before_commit(real: Any) -> Any:
@@ -49,8 +65,8 @@ def _before_commit(real: Any) -> Any:
 
 
 PLANTS: dict[str, Plant] = {
-    "resume-skips": {"hub.graphql.subscriptions:read_log_cursor": _moved(1)},
-    "resume-repeats": {"hub.graphql.subscriptions:read_log_cursor": _moved(-1)},
+    "resume-skips": {"hub.graphql.subscriptions:read_log_place": _moved(1)},
+    "resume-repeats": {"hub.graphql.subscriptions:read_log_place": _moved(-1)},
     "before-commit": {"hub.ingest.address:log.take_numbers": _before_commit},
     "open-doors": {"hub.graphql.context:may_see": lambda _: lambda *_: Always()},
     "tells-all": {"hub.graphql.subscriptions:holds": lambda _: lambda *_, **__: True},

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,9 @@ SHOWN = 12  # lines of a client's story
 STEPS_SHOWN = 30
 
 # How often something disturbs, in a hundred steps; a hub is ended and begun again, or killed.
-_DISTURB = {"drop": 8, "leave": 3, "come": 3, "stall": 4, "go": 3, "end": 0.5, "reload": 0.5,
-            "grant": 0.5}  # fmt: skip
-_WRITE = 100 - sum(_DISTURB.values())
+DISTURB: Mapping[str, float] = {
+    "drop": 8, "leave": 3, "come": 3, "stall": 4, "go": 3, "end": 0.5, "reload": 0.5, "grant": 0.5,
+}  # fmt: skip
 
 
 def _labelled(what: Facts, sight: Sight, unknown: bool) -> bool:
@@ -87,6 +87,7 @@ class Simulation:
     report: Report
     grace: float
     access: bool = True  # whether anybody's access changes
+    disturb: Mapping[str, float] = field(default_factory=lambda: DISTURB)
     repeat: int = 1  # clients of each sort
     keys: dict[str, str] = field(default_factory=dict)
     roles: dict[str, list[str]] = field(default_factory=dict)
@@ -150,10 +151,12 @@ class Simulation:
                 self.changed = after
 
     async def _round(self, steps: int) -> None:
+        disturb = self.disturb.values()
+        write = 100 - sum(disturb)
         async with asyncio.TaskGroup() as tasks:
             for _ in range(steps):
                 self.report.steps += 1
-                what = self.choose.choices(["write", *_DISTURB], [_WRITE, *_DISTURB.values()])[0]
+                what = self.choose.choices(["write", *self.disturb], [write, *disturb])[0]
                 if what == "write":
                     await self._slots.acquire()
                     tasks.create_task(self._write())

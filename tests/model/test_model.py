@@ -11,11 +11,11 @@ from hub.store import open_store
 from tests.model.company import ENVIRONMENT, Company
 from tests.model.houses import here
 from tests.model.planted import PLANTS, replacements
-from tests.model.simulation import Report, Simulation
+from tests.model.simulation import DISTURB, Report, Simulation
 from tests.model.writers import World
 from tests.prepared import prepare
 
-GRACE = 1.5  # seconds, where the seconds of the hub are tenths
+GRACE = 2.5  # seconds, where the seconds of the hub are tenths
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_every_view_is_what_a_new_query_gives(database_url: str, tmp_path: Path) -> None:
-    async with simulation(database_url, tmp_path, 1, access=False) as model:
+    async with simulation(database_url, tmp_path, 1, access=True) as model:
         await model.run(100, 2)
     assert not model.report.wrong, str(model.report)
     assert model.report.counts["events"] > 100, str(model.report)
@@ -75,6 +75,9 @@ WORDS = {
 async def _finds(plant: str, database: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for owner, name, value in replacements(plant, quick=True):
         monkeypatch.setattr(owner, name, value)
-    async with simulation(database, folder, 1, access=plant == "old-access") as model:
+    is_of_access = plant == "old-access"
+    async with simulation(database, folder, 1, access=is_of_access) as model:
+        if is_of_access:
+            model.disturb = {**DISTURB, "grant": 10}
         await model.run(150, 2)
     assert any(WORDS[plant] in line for line in model.report.wrong), str(model.report)
