@@ -66,6 +66,8 @@ async def test_a_crash_and_a_deploy_under_load_lose_nothing(
     haproxy: str, postgres_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     async with stage(postgres_url, folder=tmp_path, redis=redis_url) as around:
+        # The load is one key's, and asks as fast as it is answered.
+        around.home.settings["HUB_MAX_REQUESTS"] = "1000000"
         key = (await around.home.run("keys", "create", "--name", "follower", "--admin")).strip()
         async with fleet(around.home, haproxy) as hub:
             await _doors_are_kept(hub, key)
