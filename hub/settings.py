@@ -66,6 +66,10 @@ class Settings(BaseSettings):
     """Sockets and event streams of one key."""
     max_subscriptions: Annotated[int, Field(ge=1)] = 100
     """Operations of one socket."""
+    max_sockets: Annotated[int, Field(ge=1)] = 10_000
+    """Sockets and event streams of one process, whoever opened them."""
+    max_message: Annotated[int, Field(ge=4)] = 256
+    """KiB of a message on a socket."""
     introspection: Literal["admins", "everyone"] = "admins"
     """Whose keys may ask for the schema, and are told which field they may have meant."""
     documents: Literal["any", "log", "registered"] = "any"

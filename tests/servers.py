@@ -41,7 +41,7 @@ async def serve(app: ASGIApp, *, port: int = 0, **config: Any) -> AsyncGenerator
         "access_log": False,
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
-        "ws_max_size": 64 * 1024,
+        "ws_max_size": 256 * 1024,
         "timeout_graceful_shutdown": 1,
     }
     server = _Server(uvicorn.Config(app, **(options | config)))

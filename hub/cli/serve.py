@@ -30,7 +30,7 @@ def serve(host: Host = None, port: Port = None) -> None:
     set_up_logs(settings.log_level, settings.log_format)
     app = make_app(settings)
     with listener(settings.host, settings.port) as socket, sending(telemetry()):
-        serve_app(app, socket, verbose=settings.log_level == "DEBUG")
+        serve_app(app, socket, settings)
 
 
 def worker(
@@ -55,4 +55,4 @@ def worker(
         )
     app = make_app(settings, worker=True)
     with listener(settings.host, settings.port) as socket, sending(telemetry()):
-        serve_app(app, socket, name="A worker", verbose=settings.log_level == "DEBUG")
+        serve_app(app, socket, settings, name="A worker")

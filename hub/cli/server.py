@@ -12,8 +12,16 @@ from typing import Any
 import typer
 import uvicorn
 
+from hub.settings import Settings
 from hub.web.app import drain
-from hub.web.server import Server, address, listen, server_config, settle
+from hub.web.server import (
+    Server,
+    address,
+    listen,
+    may_open_files,
+    server_config,
+    settle,
+)
 
 GRACE = 8  # seconds that requests under way have to end; supervisors kill after ten
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -37,10 +45,12 @@ class _Told(Server):
 
 
 def serve_app(
-    app: Any, listening: socket.socket, *, name: str = "Team Signals Hub", verbose: bool
+    app: Any, listening: socket.socket, settings: Settings, *, name: str = "Team Signals Hub"
 ) -> None:
     """Serve an application, its lifespan included, until a signal ends it."""
-    config = server_config(app, grace=GRACE, verbose=verbose)
+    may_open_files()
+    verbose = settings.log_level == "DEBUG"
+    config = server_config(app, grace=GRACE, verbose=verbose, message=settings.max_message)
     logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     server = _Told(app, name, config)
 

@@ -28,6 +28,7 @@ class Admission:
     _due: dict[str, float] = field(default_factory=dict)
     _running: dict[str, int] = field(default_factory=dict)
     _streams: dict[str, int] = field(default_factory=dict)
+    _connected: dict[str, int] = field(default_factory=dict)
 
     def admit(self, viewer: Viewer) -> None:
         """Take one request of the minute. Raises Refused that says when to come again."""
@@ -47,6 +48,14 @@ class Admission:
     def streaming(self, viewer: Viewer) -> "Place":
         """Give a place among a key's sockets and streams."""
         return Place(self._streams, _who(viewer), "streams", self.limits.streams, 5)
+
+    def connected(self) -> "Place":
+        """Give a place among all sockets and streams of the process."""
+        return Place(self._connected, "", "sockets", self.limits.sockets, 5)
+
+    @property
+    def connections(self) -> int:
+        return self._connected.get("", 0)
 
 
 def _who(viewer: Viewer) -> str:

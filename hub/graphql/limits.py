@@ -33,6 +33,7 @@ class Limits:
     concurrent: int = 32
     streams: int = 20
     subscriptions: int = 100
+    sockets: int = 10_000
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -80,6 +81,10 @@ _SAID: Final[Mapping[str, tuple[str, str]]] = {
     "streams": (
         "This key has {} sockets and streams open",
         "Close one: a socket carries many subscriptions",
+    ),
+    "sockets": (
+        "This process has {} sockets and streams open",
+        "Come again in {retryAfter} s; whoever runs the hub may raise HUB_MAX_SOCKETS",
     ),
     "subscriptions": (
         "A socket carries at most {} operations",

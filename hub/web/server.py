@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from hub.errors import ConfigError
 
-FRAME = 64 * 1024  # bytes of a WebSocket message
+MESSAGE = 256  # KiB of a WebSocket message, unless it is said otherwise
 STALLED = 60_000  # milliseconds in which a client takes nothing of what it is sent
 GUEST_GRACE = 2  # seconds that requests under way may take at the end
 
@@ -27,8 +27,12 @@ class Server(uvicorn.Server):
         yield
 
 
-def server_config(app: ASGIApp, *, grace: int, verbose: bool = False) -> uvicorn.Config:
+def server_config(
+    app: ASGIApp, *, grace: int, verbose: bool = False, message: int = MESSAGE
+) -> uvicorn.Config:
     """Say how an application is served; `grace`: seconds that requests have when it ends.
+
+    `message`: KiB that a message on a socket may have.
 
     The lifespan is the caller's: so what keeps it from starting can be said in two lines.
     """
@@ -36,7 +40,7 @@ def server_config(app: ASGIApp, *, grace: int, verbose: bool = False) -> uvicorn
         "lifespan": "off",
         "ws": "websockets-sansio",
         "ws_per_message_deflate": False,
-        "ws_max_size": FRAME,
+        "ws_max_size": message * 1024,
         "server_header": False,
         "log_config": None,
         "log_level": "info" if verbose else "warning",
@@ -44,6 +48,15 @@ def server_config(app: ASGIApp, *, grace: int, verbose: bool = False) -> uvicorn
         "timeout_graceful_shutdown": grace,
     }
     return uvicorn.Config(app, **options)
+
+
+def may_open_files() -> None:
+    """Let the process open as many files as it may: a socket is one, and 1024 are soon open."""
+    if os.name == "posix":
+        import resource  # noqa: PLC0415 - other systems have none
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def listen(host: str, port: int, suggestion: str) -> socket.socket:

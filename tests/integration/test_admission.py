@@ -22,6 +22,7 @@ QUERY = {"query": "{ viewer { name } }"}
 async def hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Running]:
     file = tmp_path_factory.mktemp("admission") / "hub.db"
     limits: dict[str, Any] = {"max_requests": 30, "max_concurrent": 2, "max_streams": 2}
+    limits |= {"max_sockets": 6}
     limits |= {"max_seconds": 0.3, "max_body": 4, "max_body_seconds": 0.3, "max_page": 30}
     async with running(f"sqlite:///{file}", max_subscriptions=2, max_nesting=5, **limits) as hub:
         yield hub
@@ -150,6 +151,28 @@ async def test_a_key_has_so_many_sockets_and_streams_open(hub: Running) -> None:
             return answer.status_code == 200
 
     await until(is_free)
+
+
+async def test_a_process_has_so_many_sockets_and_streams_open(hub: Running) -> None:
+    follow = {"query": "subscription { signals { __typename } }"}
+
+    admission = hub.app.state.graphql.served.admission
+    await until(lambda: admission.connections == 0)
+    async with AsyncExitStack() as open_:
+        for role in ("support", "product", "community") * 2:
+            await open_.enter_async_context(hub.socket(role))
+        async with hub.socket(None) as seventh:
+            with pytest.raises(ConnectionClosed) as closed:
+                await hear(seventh)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1013
+            assert closed.value.rcvd.reason.startswith("This process has 6 sockets")
+        given = {**head(hub, "sales"), "Accept": "text/event-stream"}
+        answer = await hub.client.post("/graphql", json=follow, headers=given)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["errors"][0]["extensions"]["of"] == "sockets"
+        assert (await post(hub, "sales", QUERY))[0] == 200  # other than what is answered once
+    await until(lambda: admission.connections == 0)
 
 
 async def test_a_socket_carries_so_many_operations(hub: Running) -> None:

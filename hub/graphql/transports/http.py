@@ -68,6 +68,8 @@ async def _answer(served: Served, request: Request, held: ExitStack) -> Response
         framing = _framing(media, operation)
         check_operation(request, operation, streams=framing is not None)
         is_followed = operation is OperationType.SUBSCRIPTION
+        if is_followed:
+            held.enter_context(served.admission.connected())
         place = served.admission.streaming if is_followed else served.admission.running
         held.enter_context(place(context.viewer))
     except (Refused, StoreUnavailable, ClientDisconnect) as error:
@@ -134,6 +136,8 @@ def _turned(error: Refused | StoreUnavailable | ClientDisconnect, media: Sequenc
             # Whoever sends too slowly keeps a connection no longer. Who sends too much may send on,
             # unread: cut off, it would never see why.
             headers = {405: {"Allow": "POST"}, 408: {"Connection": "close"}}.get(status, {})
+        case Refused(facts={"of": "sockets", "retryAfter": int(wait)}):
+            status, headers = 503, {"Retry-After": str(wait)}
         case Refused(facts={"retryAfter": int(wait)}):
             status, headers = 429, {"Retry-After": str(wait)}
         case _:

@@ -24,6 +24,7 @@ from hub.live.told import Behind, Told
 
 PROTOCOL = "graphql-transport-ws"
 INIT_WITHIN = 3.0  # seconds
+REASON = 120  # letters of why a socket is closed: the protocol has room for 123 bytes
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,11 @@ class Socket:
             await socket.close(4406, "Subprotocol not acceptable")
             return
         await socket.accept(PROTOCOL)
+        try:
+            self._held.enter_context(self._served.admission.connected())
+        except Refused as refused:
+            await socket.close(1013, str(refused)[:REASON])
+            return
         self._outlet = Outlet(send)  # type: ignore[arg-type]  # ty: ignore[invalid-argument-type]  # a coroutine, as of all servers
         metrics.sockets.inc()
         try:
@@ -125,7 +131,7 @@ class Socket:
             place = self._served.admission.streaming(self._context.known)
             self._held.enter_context(place)
         except Refused as refused:
-            raise Closed(1013, str(refused)[:120]) from None  # which clients try again after
+            raise Closed(1013, str(refused)[:REASON]) from None  # which clients try again after
         watching = self._served.streams.watch.socket(
             self._context, lambda refused: _leave(tasks, refused)
         )
@@ -250,7 +256,7 @@ def _message(text: str, limits: Limits) -> dict[str, Any]:
         try:
             message["payload"] = read_payload(given, limits)
         except Refused as refused:
-            raise Closed(4400, str(refused)[:120]) from None
+            raise Closed(4400, str(refused)[:REASON]) from None
     return message
 
 
