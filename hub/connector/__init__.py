@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import ConfigDict, SecretStr
 
 from hub.connector.api import (
     Answer,
@@ -45,6 +45,7 @@ from hub.connector.cursors import (
     Snapshot,
     streams,
 )
+from hub.connector.described import Described
 from hub.connector.drafts import AccountRef, Bad, Cursor, Draft, Page, PersonRef, customer, why
 from hub.connector.endpoints import (
     Basic,
@@ -196,13 +197,13 @@ __all__ = [
 ]
 
 
-class Connector(BaseModel, ABC):
+class Connector(Described, ABC):
     """A source of signals: its fields are its settings, `pull` is its one duty.
 
     The docstring below a field describes the setting wherever people fill it in.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(defer_build=False)  # a mistake is told where the class is written
 
     kinds: ClassVar[frozenset[str]]
     """What it can emit."""

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from hub.connector.described import Described
 from hub.connector.drafts import AccountRef, Draft, PersonRef, why
 from hub.connector.paths import Filter, is_nothing, text_of, texts_of
 from hub.connector.times import AnyTime
@@ -71,17 +72,13 @@ def _meaning(read: Callable[[Any], Any]) -> AfterValidator:
 KindName: TypeAlias = Annotated[str, AfterValidator(_kind)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Company(_Table):
+class Company(Described):
     name: AnyValue
     domain: AnyValue | None = None
     """Joins a customer across sources; of an address or an e-mail address the host."""
 
 
-class Human(_Table):
+class Human(Described):
     name: AnyValue
     email: AnyValue | None = None
     """Joins a person across sources."""
@@ -106,7 +103,7 @@ def _several(given: object) -> object:
 _EXAMPLE: dict[str, Json] = {"id": "$.id", "kind": "team.post", "title": "$.title"}
 
 
-class Fields(_Table):
+class Fields(Described):
     """Where the fields of a signal are found in a record."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})

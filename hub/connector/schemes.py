@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from hub.connector.described import Described
 from hub.connector.paths import JsonPath
 from hub.connector.pushed import Pushed
 from hub.connector.signatures import (
@@ -22,9 +23,7 @@ from hub.connector.times import Duration
 from hub.errors import BadRecord, PushRefused
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+class _Table(Described):
     def check(self, request: Pushed, secret: SecretStr) -> None:
         """Raise PushRefused unless the request was signed by the secret."""
         raise NotImplementedError

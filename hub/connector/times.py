@@ -6,8 +6,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, model_validator
 
+from hub.connector.described import Described
 from hub.connector.paths import JsonPath, is_nothing, quoted
 from hub.connector.text import utc
 from hub.errors import BadRecord
@@ -57,13 +58,10 @@ Duration: TypeAlias = Annotated[timedelta, BeforeValidator(_duration)]
 """30s, 5m, 2h or 1d in hub.toml."""
 
 
-class Time(BaseModel):
+class Time(Described):
     """Where a time is found, and how it is written; of a list the first counts that is there."""
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={"format": "moment"},
     )
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -13,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from hub.connector.described import Described
 from hub.connector.paths import (
     AS_TEXT,
     JsonPath,
@@ -27,7 +27,7 @@ from hub.errors import BadRecord
 from hub.signals import Json
 
 
-class Value(BaseModel):
+class Value(Described):
     """Where a value is found.
 
     hub.toml may write it short: a text that begins with `$` is a path, one with `{}` a template,
@@ -35,9 +35,6 @@ class Value(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        use_attribute_docstrings=True,
         json_schema_extra={"format": "value"},
     )
 

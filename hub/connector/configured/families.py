@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol, Self, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from hub.connector.clock import now
 from hub.connector.configured.requests import Listed
@@ -18,6 +18,7 @@ from hub.connector.cursors import (
     NewestFirst,
     OpaqueToken,
 )
+from hub.connector.described import Described
 from hub.connector.drafts import Cursor, Page, Reader
 from hub.connector.mapping import Fields
 from hub.connector.paths import AS_TEXT, JsonPath, Template, is_nothing
@@ -37,19 +38,15 @@ class Ask(Protocol):
     ) -> Listed: ...
 
 
-class _Family(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+class _Family(Described):
     def lacks(self, fields: Fields) -> str | None:
         """Say what this family needs that the fields do not have."""
         del fields
         return None
 
 
-class Bound(BaseModel):
+class Bound(Described):
     """How a list is asked for what came since or until a time."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     parameter: str
     value: Annotated[Template, PlainValidator(Template.read), *AS_TEXT] | None = None

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from hub.connector.described import Described
 from hub.connector.paths import JsonPath, is_nothing
 from hub.errors import SourceMisbehaved
 from hub.signals import Json
@@ -33,9 +34,7 @@ class Turn:
     link: str | None = None
 
 
-class _Paging(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+class _Paging(Described):
     size: Annotated[int, Field(gt=0)] | None = None
     """How many records to ask for, where one may choose."""
     size_parameter: str | None = None

@@ -2,17 +2,14 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
+from hub.connector.described import Described
 from hub.connector.paths import Filter, JsonPath, quoted
 from hub.errors import AuthFailed, SourceError, SourceMisbehaved
 
 _LONGEST = 200
 
 
-class Refusal(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
+class Refusal(Described):
     when: Filter
     """What holds of an answer that refuses: `@.ok == false`."""
     auth: Filter | None = None

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from hub.connector.api import VALIDATORS, Api, conditional
 from hub.connector.configured.links import link_on
 from hub.connector.configured.paging import ByLink, ByNextUrl, Paging, Reply, Turn
+from hub.connector.described import Described
 from hub.connector.paths import JsonPath, Path
 from hub.errors import SourceError, SourceMisbehaved
 from hub.signals import Json
@@ -46,10 +47,8 @@ class Listed:
         return {name: headers[name] for name in VALIDATORS if headers.get(name)}
 
 
-class Listing(BaseModel):
+class Listing(Described):
     """A list of records at an API. Parameters of a POST go into its body, `a.b` deep into it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     path: str = ""
     """Below the source's url."""

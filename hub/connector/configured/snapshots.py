@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
-
 from hub.connector.clock import now
 from hub.connector.configured.requests import Listed
 from hub.connector.cursors import Seen, Snapshot
+from hub.connector.described import Described
 from hub.connector.drafts import Cursor, Draft, Page
 from hub.connector.mapping import Fields, KindName
 from hub.errors import BadRecord, SourceMisbehaved
@@ -25,10 +24,8 @@ Look: TypeAlias = Callable[[Json, Mapping[str, Json]], Awaitable[Listed | None]]
 """Asks for the page at a place; None where it is as the validators say."""
 
 
-class Gone(BaseModel):
+class Gone(Described):
     """What becomes of the signal of a record that is in the list no longer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     status: Status = Status.RESOLVED
     """resolved, or deleted: then its words are withdrawn."""
@@ -42,10 +39,8 @@ class _Ended:
     kept: Mapping[str, Any]
 
 
-class ByComparison(BaseModel):
+class ByComparison(Described):
     """A list of what exists now: it is compared with what existed before."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     family: Literal["snapshot"]
     gone: Gone | None = None

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
+from hub.connector.described import Described
 from hub.connector.endpoints import Basic, Bearer, ClientCredentials, Header, RefreshToken, SignIn
 
 # What each way must have, and what it may have.
@@ -18,10 +19,8 @@ _WAYS = (
 )
 
 
-class WayIn(BaseModel):
+class WayIn(Described):
     """One of: a bearer token; a user and password; an API key in a header; OAuth2."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     bearer: SecretStr | None = None
     """A token that is sent as `Authorization: Bearer`."""
