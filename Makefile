@@ -14,6 +14,8 @@ READY := .venv/.ready
 # Half of what most tests do is waiting; of what starts processes each has need of a core.
 WORKERS ?= 4
 CORES ?= 2
+# The tests write thousands of small databases: into memory, where 2 GB of it are free.
+SCRATCH ?= $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
 
 ##@ Use
 .PHONY: setup demo
@@ -26,7 +28,9 @@ demo: $(READY) ## A simulated company in your browser (ARGS="--port 8123 --fast"
 ##@ Change
 .PHONY: test format schema docs lock clean
 test: $(READY) ## The tests, on SQLite and real PostgreSQL and Redis (ARGS="-k routing")
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long or conformance or vendors or processes)" $(ARGS)
+	@export TESTS_IN=$$(mktemp -d "$(or $(SCRATCH),/tmp)/hub-tests-XXXXXXXX"); chmod 711 "$$TESTS_IN"; \
+	  trap 'rm -rf "$$TESTS_IN"' EXIT; \
+	  $(BIN)/pytest --basetemp "$$TESTS_IN/tmp" -n $(WORKERS) --dist loadfile -m "not (certified or live or browser or faults or deploy or long or conformance or vendors or processes)" $(ARGS)
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format

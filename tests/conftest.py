@@ -77,7 +77,8 @@ async def new_database(server: Postgres, template: str = "template1") -> AsyncGe
     name = f"test_{uuid.uuid4().hex}"
     connection = await asyncpg.connect(server.url)
     try:
-        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Quicker than by its log, since nothing is made safe against power loss here.
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         yield server.database(name)
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:

@@ -27,7 +27,10 @@ STOP_SECONDS = 10
 
 
 class Engine(ABC):
-    """A server process with a port and a data folder of its own; both outlive a restart."""
+    """A server process with a port and a data folder of its own; both outlive a restart.
+
+    TESTS_IN says where that is, if not among the temporary files: `make test` has it in memory.
+    """
 
     name: ClassVar[str]
     stop_signal: ClassVar[signal.Signals]
@@ -35,7 +38,9 @@ class Engine(ABC):
 
     def __init__(self) -> None:
         self.port = free_port()
-        self.root = Path(tempfile.mkdtemp(prefix=f"hub-{self.name}-"))
+        self.root = Path(
+            tempfile.mkdtemp(prefix=f"hub-{self.name}-", dir=os.environ.get("TESTS_IN"))
+        )
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
