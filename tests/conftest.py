@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from hub import hidden
 from tests.engines import Postgres, Valkey
-from tests.prepared import migrate_at, write_migrated
+from tests.prepared import migrate_at, ready, write_migrated
 from tests.wire import CERTIFICATES
 
 INSTALLING = ("live", "deploy", "browser", "conformance", "processes")
@@ -112,6 +112,7 @@ async def _make_template(server: Postgres) -> None:
 @pytest.fixture
 async def migrated_postgres_url(postgres: Postgres, migrated_postgres: str) -> AsyncGenerator[str]:
     async with new_database(postgres, migrated_postgres) as url:
+        ready.add(url)
         yield url
 
 

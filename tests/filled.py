@@ -12,7 +12,7 @@ from hub.kinds import Severity
 from hub.route import Router
 from hub.signals import Classification
 from hub.store import open_store
-from hub.store.migrate import migrate
+from tests.prepared import prepare
 from tests.running import Running, running
 
 T0 = datetime(2026, 11, 2, 9, tzinfo=UTC)
@@ -47,8 +47,8 @@ SECRETS = [
 @asynccontextmanager
 async def filled(database_url: str, **settings: Any) -> AsyncGenerator[Running]:
     plan = Plan(Router(read_config("", {}).roles))
+    await prepare(database_url)
     async with open_store(database_url) as store:
-        await migrate(store)
         for start in range(0, 60, 20):
             drafts = [draft(number) for number in range(start, start + 20)]
             await ingest(store, Reading("hub"), Page(drafts, {}), plan)

@@ -11,6 +11,7 @@ from hub.store import open_store
 from hub.store.migrate import migrate
 
 _made: list[bytes] = []
+ready: set[str] = set()  # where there is a database of this version: to ask it takes as long
 
 
 def write_migrated(path: Path) -> None:
@@ -22,13 +23,17 @@ def write_migrated(path: Path) -> None:
             # With its last connection closed, everything is in this one file.
             _made.append(made.read_bytes())
     path.write_bytes(_made[0])
+    ready.add(f"sqlite:///{path}")
 
 
 async def prepare(url: str) -> None:
     """Migrate a database; a SQLite file that is not there yet is a copy."""
+    if url in ready:
+        return
     scheme, _, path = url.partition(":///")
     if scheme != "sqlite" or not await asyncio.to_thread(_copy, Path(path)):
         await migrate_at(url)
+    ready.add(url)
 
 
 def _copy(path: Path) -> bool:

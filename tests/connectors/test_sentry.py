@@ -28,9 +28,9 @@ from hub.errors import PushRefused
 from hub.ingest import Plan, Reading, ingest
 from hub.route import Router
 from hub.store import open_store
-from hub.store.migrate import migrate
 from hub.store.signals import by_external_ids
 from tests.connectors.polling import Poller, polling
+from tests.running import migrated
 from tests.servers import serve
 
 ALWAYS = "0s"  # looks again at every poll
@@ -242,8 +242,8 @@ async def test_events_between_a_webhook_and_the_list_make_no_other_revision(
 ) -> None:
     twin, plan = Twin(), Plan(Router({}), {})
     twin.emit({"number": 1, "at": ago(600)})
-    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store, polling(twin) as source:
-        await migrate(store)
+    url = await migrated(f"sqlite:///{tmp_path}/hub.db")
+    async with open_store(url) as store, polling(twin) as source:
 
         async def stored(drafts: Sequence[Draft]) -> list[Status]:
             done = await ingest(store, Reading("sentry"), Page(drafts, {}), plan)
@@ -282,8 +282,8 @@ async def test_whatever_comes_by_list_or_webhook_or_not_at_all_the_end_is_as_at_
 ) -> None:
     chance, twin, plan, states = Random(1), Twin(), Plan(Router({}), {}), dict[str, list[str]]()
     open_source = polling(twin, releases=False, look_again=ALWAYS)
-    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store, open_source as source:
-        await migrate(store)
+    url = await migrated(f"sqlite:///{tmp_path}/hub.db")
+    async with open_store(url) as store, open_source as source:
 
         async def keep(drafts: Sequence[Draft]) -> None:
             done = await ingest(store, Reading("sentry"), Page(drafts, {}), plan)

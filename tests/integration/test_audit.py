@@ -11,7 +11,6 @@ from hub.signals import Viewer, now
 from hub.store import Store, open_store
 from hub.store.audit import Act, actor_of, entries, record
 from hub.store.keys import add_key, new_key, revoke
-from hub.store.migrate import migrate
 from tests.running import Running, running
 
 MAKE = """
@@ -50,7 +49,6 @@ COPY = "INTO audit (id, at, actor, via, act) SELECT id, at, 'me', via, act FROM 
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

@@ -9,13 +9,11 @@ import pytest
 from sqlalchemy import text
 
 from hub.store import Store, log, open_store
-from hub.store.migrate import migrate
 
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

@@ -21,7 +21,6 @@ from hub.store.documents import (
     text_of_digest,
     text_of_name,
 )
-from hub.store.migrate import migrate
 from hub.web.dashboard.documents import page_documents
 from tests.running import Running, hear, running, say, until
 
@@ -100,7 +99,6 @@ def code(answer: Any) -> str:
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

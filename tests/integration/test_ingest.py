@@ -16,7 +16,6 @@ from hub.signals import ChangeType, Outcome, Status
 from hub.store import Store, log, open_store
 from hub.store.deliveries import deliveries
 from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
-from hub.store.migrate import migrate
 from hub.store.quarantine import quarantined
 from hub.store.relevance import relevance_of
 from hub.store.signals import by_external_ids, seen_revisions
@@ -45,7 +44,6 @@ def draft(number: int = 1, revision: int | str = 1, **changes: Any) -> Draft:
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

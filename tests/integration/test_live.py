@@ -22,9 +22,8 @@ from hub.signals import Classification, Status
 from hub.store import Store, log, open_store
 from hub.store.keys import revoke
 from hub.store.log import Change
-from hub.store.migrate import migrate
 from tests.ledger import Book, ledger_config
-from tests.running import Running, hear, running, say, until
+from tests.running import Running, hear, migrated, running, say, until
 from tests.servers import serve
 
 FEED = """
@@ -293,8 +292,7 @@ async def test_sockets_that_vanish_leave_nothing_behind(hub: Running) -> None:
 
 @pytest.fixture
 async def store(tmp_path: Any) -> AsyncGenerator[Store]:
-    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store:
-        await migrate(store)
+    async with open_store(await migrated(f"sqlite:///{tmp_path}/hub.db")) as store:
         yield store
 
 

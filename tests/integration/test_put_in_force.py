@@ -14,7 +14,6 @@ from hub.signals import Outcome, now
 from hub.snapshot import Snapshot, put_in_force
 from hub.store import Store, open_store
 from hub.store.deliveries import deliveries
-from hub.store.migrate import migrate
 from hub.store.relevance import relevance_of
 from hub.store.sources import State, claim_one, save_cursor, settle, standings
 from tests.ledger import Ledger, ledger_config
@@ -26,7 +25,6 @@ OPS = '[roles.ops.interests.kinds]\n"ops.*" = 0.9\n'
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

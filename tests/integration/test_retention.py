@@ -28,7 +28,6 @@ from hub.store.deliveries import (
     settle_delivery,
 )
 from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
-from hub.store.migrate import migrate
 from hub.store.tables import (
     AccountKeyRow,
     AccountRow,
@@ -77,7 +76,6 @@ def draft(number: int, **changes: Any) -> Draft:
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

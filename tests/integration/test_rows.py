@@ -13,7 +13,6 @@ from sqlmodel import col
 from hub.store import Store, open_store
 from hub.store.columns import among
 from hub.store.insert import Insert
-from hub.store.migrate import migrate
 from hub.store.tables import ChangeRow, RelevanceRow, table
 from hub.store.whole import Whole
 
@@ -27,7 +26,6 @@ CHANGES: tuple[tuple[Any, ...], ...] = (
 @pytest.fixture
 async def store(database_url: str) -> AsyncGenerator[Store]:
     async with open_store(database_url) as store:
-        await migrate(store)
         yield store
 
 

@@ -12,8 +12,8 @@ from hub.errors import ConfigError
 from hub.retention import cutoffs
 from hub.store import open_store
 from hub.store.erase import old_signals
-from hub.store.migrate import migrate
 from hub.store.tables import SignalRow
+from tests.running import migrated
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TOML = """
@@ -78,8 +78,7 @@ async def test_sql_finds_what_the_rule_says(config: Config, tmp_path: Path) -> N
         [False, True],
     )
     ages = {f"{number:03}": one for number, one in enumerate(every)}
-    async with open_store(f"sqlite:///{tmp_path}/hub.db") as store:
-        await migrate(store)
+    async with open_store(await migrated(f"sqlite:///{tmp_path}/hub.db")) as store:
         async with store.write() as connection:
             await connection.execute(
                 insert(SignalRow), [_row(id_, *of) for id_, of in ages.items()]
