@@ -6,19 +6,27 @@ import os
 import uuid
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 from hypothesis import strategies as st
 from redis.asyncio import Redis
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import LRUCache
 
 from hub import hidden
+from hub.store import engine
 from tests.engines import Postgres, Valkey
 from tests.prepared import migrate_at, ready, write_migrated
 from tests.wire import CERTIFICATES
 
 INSTALLING = ("live", "deploy", "browser", "conformance", "processes")
+MOST_COMPILED = 2_000
 
 
 def pytest_collection_finish() -> None:
@@ -31,6 +39,23 @@ def pytest_collection_finish() -> None:
 def table_of_unicode() -> None:
     """Have Hypothesis make it before the first example, which it would make seconds slow."""
     st.characters(categories=["Lu"]).validate()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Generator[None]:
+    """Let every store have what SQLAlchemy compiled for another on the same engine.
+
+    A process has one store, and it compiles each statement once; here each test has one.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
+            patch.setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))
+            patch.setattr(dialect, "__hash__", lambda one: hash(type(one)))
+        options: dict[str, Any] = {"compiled_cache": LRUCache(MOST_COMPILED)}
+        patch.setattr(
+            engine, "create_async_engine", partial(create_async_engine, execution_options=options)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True)
