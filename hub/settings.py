@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """MiB of answers to queries that are given again while no data have changed; 0: none."""
     metrics_token: Annotated[SecretStr | None, Field(min_length=16)] = None
     """Who sends it as a bearer token may read /metrics; unset, nobody may."""
+    api_key: SecretStr | None = None
+    """The key that `hub tail` asks with."""
     max_tokens: Annotated[int, Field(ge=100)] = 2_000
     """Words and signs of a GraphQL document; docs/limits.md has all of these."""
     max_operations: Annotated[int, Field(ge=1)] = 20

@@ -22,6 +22,7 @@ from hub.cli import (
     sessions,
     sources,
     sync,
+    tail,
     trace,
 )
 from hub.cli.help import SECTIONS, InSections
@@ -65,6 +66,7 @@ app.command(rich_help_panel=RUN)(serve.worker)
 app.command(rich_help_panel=RUN)(reload.reload)
 app.command(rich_help_panel=RUN)(sync.sync)
 app.command(rich_help_panel=LOOK)(sources.sources)
+app.command(rich_help_panel=LOOK)(tail.tail)
 app.command(rich_help_panel=LOOK)(trace.trace)
 app.command(rich_help_panel=LOOK)(audit.audit)
 app.add_typer(connectors.app, name="connectors", rich_help_panel=LOOK)

@@ -33,7 +33,7 @@ DOORS = {
     "keys revoke": ["hub_abc"],
 }
 # They need no database, or bring one to this version, or take any: a backup comes before `migrate`.
-FREE = {"init", "check", "migrate", "demo", "schema", "backup", "restore"}
+FREE = {"init", "check", "migrate", "demo", "schema", "backup", "restore", "tail"}
 FREE |= {f"connectors {name}" for name in ("list", "show", "new", "certify")}
 TOML = '[sources.press]\nconnector = "rss"\nurl = "https://press.example/feed"\n'
 
