@@ -9,7 +9,7 @@ from hub.config import HUB_SOURCE
 from hub.errors import Code, Refused
 from hub.graphql.context import Info
 from hub.graphql.enums import State
-from hub.graphql.metadata import VOLATILE
+from hub.graphql.metadata import COUNTS_ALL, VOLATILE
 from hub.graphql.relay import PAGE, After, First, Node, window
 from hub.signals import Classification, now
 from hub.store import Connection
@@ -73,7 +73,7 @@ class Source(Node):
     async def last_push_at(self, info: Info) -> datetime | None:
         return await info.context.loaders.pushed.load(self.name)
 
-    @strawberry.field(description="How many of its signals you may see.")
+    @strawberry.field(description="How many of its signals you may see.", directives=[COUNTS_ALL])
     async def signals(self, info: Info) -> int:
         return (await info.context.loaders.counts.load(self.name))[0]
 

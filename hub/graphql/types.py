@@ -150,7 +150,10 @@ class Signal(Node):
     async def source(self, info: Info) -> Source:
         return await load_source(info, self.source_name)
 
-    @strawberry.field(description="How much it matters to one of your roles, and why.")
+    @strawberry.field(
+        description="How much it matters to one of your roles, and why: as it was judged when it "
+        "last changed, and anew when the roles did where it had occurred in the 30 days before."
+    )
     async def relevance(self, info: Info, role: RoleName) -> Relevance | None:
         info.context.role(role)
         if self.outline:

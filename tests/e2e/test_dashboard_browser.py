@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.demo import Demo
 from tests.e2e.visit import DESKTOP, PHONE, Visits
@@ -76,6 +76,27 @@ def test_the_feed_is_what_the_api_says_with_its_reasons(hub: Demo, visit: Visits
             row = card.locator(".reasons dl > div", has_text=reason["evidence"])
             expect(row.first).to_contain_text(reason["name"].capitalize())
         expect(card.locator(".reasons dl > div")).to_have_count(len(edge["reasons"]))
+
+
+def test_what_may_not_be_read_is_marked(hub: Demo, visit: Visits) -> None:
+    page = visit()
+    withheld: list[str] = []
+
+    def outlined(route: Route) -> None:
+        """Say of the first signal of a page that it is an outline: no role of the demo has any."""
+        answer = route.fetch()
+        told = answer.json()
+        for edge in ((told.get("data") or {}).get("feed") or {"edges": []})["edges"][:1]:
+            edge["node"] |= {"outline": True, "summary": "", "labels": []}
+            withheld.append(edge["node"]["id"])
+        route.fulfill(response=answer, json=told)
+
+    page.page.route("**/graphql", outlined)
+    page.sign_in(hub.keys["support"])
+    card = page.page.locator(f"[data-signal='{withheld[0]}']")
+    expect(card.locator(".withheld")).to_contain_text("for other roles")
+    expect(page.page.locator(".withheld")).to_have_count(1)
+    assert page.inaccessible() == []
 
 
 def test_another_role_hears_other_things(hub: Demo, visit: Visits) -> None:

@@ -50,7 +50,7 @@ export function Card({ item, now }) {
   return html`
     <article class=${`card${flash}`} id=${id} tabindex="-1" aria-labelledby=${`${id}-title`}
       data-signal=${signal.id} data-department=${signal.department}
-      data-status=${signal.status} data-severity=${signal.severity}>
+      data-status=${signal.status} data-severity=${signal.severity} data-outline=${signal.outline}>
       <p class="score" title=${`Relevance ${points(score)} of 100`}>
         <span class="sr">Relevance </span>${points(score)}<span class="sr"> of 100</span>
         <${Bar} part=${score} />
@@ -67,6 +67,7 @@ export function Card({ item, now }) {
           </time>
         </p>
         <${Title} signal=${signal} id=${`${id}-title`} />
+        ${signal.outline && html`<p class="withheld">You may know that this is there; what it says is for other roles.</p>`}
         ${signal.summary && html`<p class="summary" dir="auto">${signal.summary}</p>`}
         <div class="foot">
           <ul class="facts">

@@ -1,7 +1,7 @@
 // Everything this page asks of the hub. All of it is public: paste it into any GraphQL client.
 
 const SIGNAL = `id kind family department title summary url severity status sentiment
-  occurredAt receivedAt updatedAt account { name } author { name } source { name } labels`;
+  occurredAt receivedAt updatedAt account { name } author { name } source { name } labels outline`;
 const RELEVANCE = "score reasons { name weight evidence }";
 
 export const WHO = "query Who { viewer { name roles isAdmin } roles { name description } }";
