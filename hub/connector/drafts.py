@@ -18,7 +18,7 @@ Cursor: TypeAlias = Mapping[str, Json]
 class AccountRef(BaseModel):
     """The customer or prospect as the source names it; a domain joins it across sources."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: Annotated[str, Field(min_length=1, max_length=300)]
     domain: str | None = None
 
@@ -38,7 +38,7 @@ def customer(domains: Mapping[str, str], addresses: Iterable[str]) -> AccountRef
 class PersonRef(BaseModel):
     """A human as the source names one; an e-mail address joins them across sources."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     name: Annotated[str, Field(min_length=1, max_length=300)]
     email: str | None = None
     handle: str | None = None
@@ -47,7 +47,7 @@ class PersonRef(BaseModel):
 class Draft(BaseModel):
     """One record as a connector saw it, before the hub has decided anything about it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     kind: Kind
     external_id: Annotated[str, Field(min_length=1, max_length=500)]

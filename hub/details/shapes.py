@@ -23,7 +23,7 @@ def so(about: str, *older: str, several: bool = False) -> Any:
 class Details(BaseModel):
     """Attributes with types. Making one from any mapping never fails."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, defer_build=True)
 
 
 class Deal(Details):

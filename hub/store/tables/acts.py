@@ -9,7 +9,7 @@ from sqlmodel import SQLModel
 from hub.store.tables.fields import json, text, when
 
 
-class AuditRow(SQLModel, table=True):
+class AuditRow(SQLModel, table=True, defer_build=True):
     """One administrative act. Triggers refuse to change or delete a row."""
 
     __tablename__: ClassVar[Any] = "audit"
@@ -24,7 +24,7 @@ class AuditRow(SQLModel, table=True):
     after: dict[str, Any] | None = json(null=True)
 
 
-class SessionRow(SQLModel, table=True):
+class SessionRow(SQLModel, table=True, defer_build=True):
     """Somebody's session at the dashboard: opened by a key, or by what a provider vouches for."""
 
     __tablename__: ClassVar[Any] = "sessions"

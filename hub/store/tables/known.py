@@ -12,7 +12,7 @@ from hub.store.columns import TEXT
 from hub.store.tables.fields import SEQ, json, text, when, where_set
 
 
-class LogHead(SQLModel, table=True):
+class LogHead(SQLModel, table=True, defer_build=True):
     """The newest `seq`, in one row that whoever takes numbers holds until it commits.
 
     So the order of numbers is the order of commits (docs/decisions/0004).
@@ -23,7 +23,7 @@ class LogHead(SQLModel, table=True):
     seq: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
-class AccountRow(SQLModel, table=True):
+class AccountRow(SQLModel, table=True, defer_build=True):
     """`words`: its name as search knows it, by which it is found and sorted."""
 
     __tablename__: ClassVar[Any] = "accounts"
@@ -34,7 +34,7 @@ class AccountRow(SQLModel, table=True):
     created_at: datetime = when()
 
 
-class AccountKeyRow(SQLModel, table=True):
+class AccountKeyRow(SQLModel, table=True, defer_build=True):
     """What an account is recognised by: `domain:acme.com`, `name:acme`."""
 
     __tablename__: ClassVar[Any] = "account_keys"
@@ -43,7 +43,7 @@ class AccountKeyRow(SQLModel, table=True):
     owner_id: str = text()
 
 
-class PersonRow(SQLModel, table=True):
+class PersonRow(SQLModel, table=True, defer_build=True):
     __tablename__: ClassVar[Any] = "people"
     __table_args__: ClassVar[Any] = (Index("people_words", "words", "id"),)
     id: str = text(key=True)
@@ -52,7 +52,7 @@ class PersonRow(SQLModel, table=True):
     created_at: datetime = when()
 
 
-class PersonKeyRow(SQLModel, table=True):
+class PersonKeyRow(SQLModel, table=True, defer_build=True):
     """What a person is recognised by: `email:...`, else a handle or name within one source."""
 
     __tablename__: ClassVar[Any] = "person_keys"
@@ -68,7 +68,7 @@ JUDGED = ("kind", "source", "department", "status", "severity", "classification"
 _UNLIKE = tuple(name for name in JUDGED if name != "severity")
 
 
-class SignalRow(SQLModel, table=True):
+class SignalRow(SQLModel, table=True, defer_build=True):
     """One fact in its current revision."""
 
     __tablename__: ClassVar[Any] = "signals"
@@ -118,7 +118,7 @@ class SignalRow(SQLModel, table=True):
     thread: str | None = text(null=True)
 
 
-class SearchedRow(SQLModel, table=True):
+class SearchedRow(SQLModel, table=True, defer_build=True):
     """That a signal can be found by its words, as they were at its `updated_at`.
 
     `words` is PostgreSQL's; SQLite has them in the FTS5 table `search_index`, by `id`.
@@ -143,14 +143,14 @@ class SearchedRow(SQLModel, table=True):
     )
 
 
-class UnmergedRow(SQLModel, table=True):
+class UnmergedRow(SQLModel, table=True, defer_build=True):
     """One row while SQLite's index still holds words that were taken out of it."""
 
     __tablename__: ClassVar[Any] = "unmerged"
     id: int = Field(primary_key=True)
 
 
-class RevisionRow(SQLModel, table=True):
+class RevisionRow(SQLModel, table=True, defer_build=True):
     """One version of a signal as it was read; `data` is the draft."""
 
     __tablename__: ClassVar[Any] = "revisions"
@@ -168,7 +168,7 @@ class RevisionRow(SQLModel, table=True):
     data: dict[str, Any] = json()
 
 
-class ChangeRow(SQLModel, table=True):
+class ChangeRow(SQLModel, table=True, defer_build=True):
     """A line of the log. `was` and `now` are the facts that routing and access judge."""
 
     __tablename__: ClassVar[Any] = "changes"
@@ -182,7 +182,7 @@ class ChangeRow(SQLModel, table=True):
     now: dict[str, Any] = json()
 
 
-class RelevanceRow(SQLModel, table=True):
+class RelevanceRow(SQLModel, table=True, defer_build=True):
     """How much a signal matters to a role, why, and what was decided.
 
     A feed is ordered by day, score, seq.
@@ -199,7 +199,7 @@ class RelevanceRow(SQLModel, table=True):
     reasons: list[Any] = json()
 
 
-class ForgottenRow(SQLModel, table=True):
+class ForgottenRow(SQLModel, table=True, defer_build=True):
     """SHA-256 of a key of a person who is to be forgotten: a poll must not bring him back."""
 
     __tablename__: ClassVar[Any] = "forgotten"

@@ -11,7 +11,7 @@ from hub.store.columns import TEXT
 from hub.store.tables.fields import json, text, when
 
 
-class SourceRow(SQLModel, table=True):
+class SourceRow(SQLModel, table=True, defer_build=True):
     """Where a source stands: its cursor, its lease, its health."""
 
     __tablename__: ClassVar[Any] = "sources"
@@ -35,7 +35,7 @@ class SourceRow(SQLModel, table=True):
     brought_at: datetime | None = when(null=True)  # when a poll last found something new
 
 
-class QuarantineRow(SQLModel, table=True):
+class QuarantineRow(SQLModel, table=True, defer_build=True):
     """A record that could not be read, its reason, and the record itself."""
 
     __tablename__: ClassVar[Any] = "quarantine"
@@ -53,7 +53,7 @@ class QuarantineRow(SQLModel, table=True):
     seen: int
 
 
-class PushRow(SQLModel, table=True):
+class PushRow(SQLModel, table=True, defer_build=True):
     """One request that a vendor made by itself, as it came. What signed it in is not kept."""
 
     __tablename__: ClassVar[Any] = "pushes"
@@ -83,7 +83,7 @@ class PushRow(SQLModel, table=True):
     settled_at: datetime | None = when(null=True)
 
 
-class PushRecordRow(SQLModel, table=True):
+class PushRecordRow(SQLModel, table=True, defer_build=True):
     """Which record a push told of: to show where it came from, and to erase it with the record."""
 
     __tablename__: ClassVar[Any] = "push_records"
@@ -93,7 +93,7 @@ class PushRecordRow(SQLModel, table=True):
     push_id: str = text(key=True)
 
 
-class EndpointRow(SQLModel, table=True):
+class EndpointRow(SQLModel, table=True, defer_build=True):
     """A place that deliveries go to. What hub.toml declares keeps url and secret there."""
 
     __tablename__: ClassVar[Any] = "endpoints"
@@ -106,7 +106,7 @@ class EndpointRow(SQLModel, table=True):
     disabled_why: str | None = text(null=True)
 
 
-class DeliveryRow(SQLModel, table=True):
+class DeliveryRow(SQLModel, table=True, defer_build=True):
     """One change to one endpoint. `attempt` counts tries; a settle names the one it settles."""
 
     __tablename__: ClassVar[Any] = "deliveries"
@@ -136,7 +136,7 @@ class DeliveryRow(SQLModel, table=True):
     trace: str | None = text(null=True)  # W3C traceparent of the page that caused it
 
 
-class AttemptRow(SQLModel, table=True):
+class AttemptRow(SQLModel, table=True, defer_build=True):
     """One try of a delivery, and what came back."""
 
     __tablename__: ClassVar[Any] = "attempts"
@@ -149,7 +149,7 @@ class AttemptRow(SQLModel, table=True):
     response: str | None = text(null=True)
 
 
-class KeyRow(SQLModel, table=True):
+class KeyRow(SQLModel, table=True, defer_build=True):
     """An API key: its SHA-256 only, so that who reads the database cannot use it."""
 
     __tablename__: ClassVar[Any] = "keys"
@@ -165,7 +165,7 @@ class KeyRow(SQLModel, table=True):
     revoked_at: datetime | None = when(null=True)
 
 
-class AppliedRow(SQLModel, table=True):
+class AppliedRow(SQLModel, table=True, defer_build=True):
     """What was last put in force, to know when roles have changed."""
 
     __tablename__: ClassVar[Any] = "applied"
@@ -174,7 +174,7 @@ class AppliedRow(SQLModel, table=True):
     at: datetime = when()
 
 
-class SnapshotRow(SQLModel, table=True):
+class SnapshotRow(SQLModel, table=True, defer_build=True):
     """A configuration that was put in force, never changed: names of secrets, not values.
 
     `seq` is its line in the log: the newest is the one that was committed last.
@@ -190,7 +190,7 @@ class SnapshotRow(SQLModel, table=True):
     problems: dict[str, Any] = json()  # source -> why it keeps its configuration of before
 
 
-class BudgetRow(SQLModel, table=True):
+class BudgetRow(SQLModel, table=True, defer_build=True):
     """The calls that an API was sent of late, by all processes: [[seconds since 1970, calls]]."""
 
     __tablename__: ClassVar[Any] = "budgets"
@@ -199,7 +199,7 @@ class BudgetRow(SQLModel, table=True):
     paused_until: datetime | None = when(null=True)  # the vendor asked for it
 
 
-class ChoreRow(SQLModel, table=True):
+class ChoreRow(SQLModel, table=True, defer_build=True):
     """What the hub does for itself at set times, by whichever process takes the lease."""
 
     __tablename__: ClassVar[Any] = "chores"
@@ -209,7 +209,7 @@ class ChoreRow(SQLModel, table=True):
     lease_until: datetime | None = when(null=True)
 
 
-class TokenRow(SQLModel, table=True):
+class TokenRow(SQLModel, table=True, defer_build=True):
     """What a sign-in was given, sealed with HUB_SECRET_KEY; whoever has the lease renews it.
 
     `name` is a slow hash of what is configured. `version` counts renewals.
@@ -224,7 +224,7 @@ class TokenRow(SQLModel, table=True):
     lease_until: datetime | None = when(null=True)
 
 
-class DocumentRow(SQLModel, table=True):
+class DocumentRow(SQLModel, table=True, defer_build=True):
     """A GraphQL document that may be named instead of sent. One text may have several names."""
 
     __tablename__: ClassVar[Any] = "documents"
