@@ -78,8 +78,8 @@ async def test_no_generated_operation_breaks_the_hub_or_is_refused_unsaid(
     tested, cases = found.report["operations"], found.report["test_cases"]
     assert tested["tested"] == tested["total"] == tested["selected"]
     assert cases["generated"] == found.said.total() >= CASES * tested["total"] * 0.9, found.shown
-    # What is refused at the door tries nothing behind it.
-    assert found.said["ok"] > found.said.total() * 0.4, found.said
+    # What is refused at the door tries nothing behind it; a third is made to be refused.
+    assert found.said["ok"] > found.said.total() * 0.25, found.said
     print(f"{cases['generated']} generated:", dict(found.said.most_common()))  # noqa: T201
 
 
