@@ -187,7 +187,8 @@ def _draft(
     else:
         about |= {"owner": _person(record.get("Owner")), **read(record)}
     draft = Draft(**about, revision="-", revised_at=_changed(record))
-    # Stamps are in whole seconds, and move also where nothing changed that is read here.
+    # Stamps are in whole seconds, and move also where nothing changed that is read here. The new
+    # name of a customer or an owner, which moves none, is a revision too: it is what people read.
     digest = crc32(draft.model_dump_json(exclude={"revised_at"}).encode())
     stamp = utc(record["LastModifiedDate"])
     return draft.model_copy(update={"revision": f"{stamp:%Y-%m-%dT%H:%M:%SZ}-{digest:08x}"})

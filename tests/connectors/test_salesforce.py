@@ -71,6 +71,21 @@ async def test_a_deal_moves_by_its_stage_and_says_why_it_ended() -> None:
     }
 
 
+async def test_a_customers_new_name_is_one_revision_of_what_is_read_again_and_no_more() -> None:
+    twin = Twin()
+    twin.emit({"Name": "Acme 50 seats", "at": NINE})
+    async with polling(twin) as source:
+        [opened] = await source.fresh()
+        twin.objects["Opportunity"][BY_ID]["Account"]["Name"] = "Borealis Group"  # moves no stamp
+        for _ in range(2):
+            await source.poll()
+    assert opened.account is not None
+    assert opened.account.name == "Borealis Foods"
+    renamed = source.current[opened.external_id]
+    assert renamed.account == AccountRef(name="Borealis Group", domain="borealis-foods.example")
+    assert (renamed.revised_at, len(source.stored)) == (opened.revised_at, 2)
+
+
 async def test_a_lead_tells_who_comes_from_where() -> None:
     found = await read({"object": "Lead", "IsConverted": True, "at": NINE})
     [lead] = found.values()
