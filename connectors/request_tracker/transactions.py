@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from connectors.request_tracker.texts import PAGE, Row
+from connectors.request_tracker.texts import PAGE, Row, number_of
 from hub.connector import Api, Batch, Cursor, SourceMisbehaved, utc
 
 TYPES = ("Create", "Correspond", "Status")
@@ -15,7 +15,7 @@ _WANTED = " OR ".join(
 
 async def transactions_after(api: Api, which: str) -> Batch:
     """Read the next of them that the account may see; RT hides the others after it cut the page."""
-    page = 1
+    page, newest = 1, 0
     while True:
         body = await _listed(api, which, order="ASC", page=page)
         rows, pages = body["items"], body["pages"]
@@ -25,8 +25,14 @@ async def transactions_after(api: Api, which: str) -> Batch:
             if rows and not any(str(row.get("id")).isdigit() for row in rows):
                 raise SourceMisbehaved("RT's transactions have no ids")
             return Batch(rows, more or None)
-        if pages is None and not (await _listed(api, which, order="DESC", page=1))["items"]:
-            return Batch([])  # from neither end is there anything to see
+        if pages is None and not newest:
+            last = (await _listed(api, which, order="DESC", page=1))["items"]
+            newest = max((number_of(row, "id") or 0 for row in last), default=0)
+            if not newest:
+                return Batch([])  # from neither end is there anything to see
+            continue  # it may have come since this page was asked for
+        if pages is None and page * PAGE > newest:
+            return Batch([])  # so many rows there cannot be: what was seen is hidden by now
         page += 1
 
 

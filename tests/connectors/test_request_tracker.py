@@ -1,11 +1,14 @@
 """Request Tracker: each transaction that people see becomes one revision of its ticket."""
 
+import asyncio
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
 
 from connectors.request_tracker import RequestTracker
 from connectors.twins.request_tracker import Twin
@@ -237,6 +240,36 @@ async def test_pages_that_hold_only_what_the_account_may_not_see_are_passed() ->
         await source.poll()
         assert source.current.keys() == {f"ticket/{number}" for number in range(116, 121)}
         assert not await source.fresh()
+
+
+class Busy(Twin):
+    """Something happens whenever the newest transaction is asked for, and then it may vanish."""
+
+    def __init__(self, *, vanishes: bool) -> None:
+        super().__init__()
+        self.vanishes, self.asked = vanishes, list[str]()
+
+    def refuse(self, request: Request) -> Response | None:
+        if order := request.query_params.get("order"):
+            self.asked.append(order)
+            if self.asked[-1] == "DESC":
+                self.emit({"ticket": 1, "Status": "deleted"})
+            elif self.vanishes and "DESC" in self.asked:
+                self.hidden = {1}
+        return super().refuse(request)
+
+
+@pytest.mark.parametrize("vanishes", [False, True])
+async def test_what_happens_between_two_questions_does_not_keep_a_poll_from_its_end(
+    vanishes: bool,
+) -> None:
+    twin = Busy(vanishes=vanishes)
+    twin.emit({"Subject": "Export", "at": NINE})
+    async with polling(twin) as source, asyncio.timeout(20):
+        await source.poll()
+        assert twin.asked.count("DESC") in {1, 2}
+    wanted = Status.OPEN if vanishes else Status.DELETED
+    assert source.current["ticket/1"].status is wanted
 
 
 async def test_a_burst_within_the_last_minute_is_read_once_though_it_is_asked_for_again() -> None:
