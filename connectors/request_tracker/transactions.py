@@ -31,7 +31,7 @@ async def transactions_after(api: Api, which: str) -> Batch:
             if not newest:
                 return Batch([])  # from neither end is there anything to see
             continue  # it may have come since this page was asked for
-        if pages is None and page * PAGE > newest:
+        if pages is None and (page - 1) * int(body.get("per_page") or PAGE) > newest:
             return Batch([])  # so many rows there cannot be: what was seen is hidden by now
         page += 1
 
