@@ -14,8 +14,10 @@ READY := .venv/.ready
 # Half of what most tests do is waiting; of what starts processes each has need of a core.
 WORKERS ?= 4
 CORES ?= 2
-# The tests write thousands of small databases: into memory, where 2 GB of it are free.
-SCRATCH ?= $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
+# The tests write thousands of small databases: into memory, where 2 GB of it are free. They write
+# programs too, which some systems start nowhere in there.
+SCRATCH ?= $(shell grep -qs '^[^ ]* /dev/shm [^ ]* [^ ]*noexec' /proc/mounts || \
+  df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 { print "/dev/shm" }')
 
 ##@ Use
 .PHONY: setup demo
