@@ -122,6 +122,16 @@ def among(column: ColumnElement[Any] | Mapped[Any], texts: Iterable[str]) -> Col
     return _Among(column, bindparam(None, sorted(set(texts)), _Texts, unique=True))
 
 
+def among_given(column: ColumnElement[Any] | Mapped[Any], name: str) -> ColumnElement[bool]:
+    """Compare as `among` does, with texts that are given when the statement is executed."""
+    return _Among(column, given(name, _Texts))
+
+
+def given(name: str, type_: Any = None) -> Any:
+    """Name a value that is given when the statement is executed, whoever executes it."""
+    return bindparam(name, None, type_)
+
+
 def listed(texts: Iterable[str], *, sqlite: bool) -> TableValuedAlias:
     """Give texts as rows of one column `value`, as one parameter: see `among`."""
     given = bindparam(None, list(texts), _Texts, unique=True)
@@ -176,4 +186,4 @@ def _among_sqlite(element: _Among, compiler: SQLCompiler, **options: Any) -> str
     return f"{column} IN (SELECT value FROM json_each({texts}))"  # noqa: S608 - compiled
 
 
-__all__ = ["TEXT", "JsonText", "UtcDateTime", "among", "has_one", "listed"]
+__all__ = ["TEXT", "JsonText", "UtcDateTime", "among", "among_given", "given", "has_one", "listed"]

@@ -8,10 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.store.clock import clock
+from hub.store.columns import among_given
+from hub.store.driver import Prebuilt
 from hub.store.identities import insert_new
 from hub.store.tables import ForgottenRow, PersonKeyRow
 
 BATCH = 500
+_LISTED = Prebuilt(
+    select(col(ForgottenRow.digest)).where(among_given(col(ForgottenRow.digest), "digests"))
+)
 
 
 async def remember_to_forget(connection: AsyncConnection, keys: Iterable[str]) -> None:
@@ -27,10 +32,8 @@ async def forgotten(connection: AsyncConnection, keys: Iterable[str]) -> frozens
     by_digest = {_digest(key): key for key in keys}
     if not by_digest:
         return frozenset()
-    found = await connection.scalars(
-        select(col(ForgottenRow.digest)).where(col(ForgottenRow.digest).in_(sorted(by_digest)))
-    )
-    return frozenset(by_digest[digest] for digest in found)
+    found = await _LISTED.rows(connection, digests=list(by_digest))
+    return frozenset(by_digest[digest] for (digest,) in found)
 
 
 async def who_came_back(connection: AsyncConnection) -> list[str]:

@@ -12,7 +12,8 @@ from sqlmodel import SQLModel, col
 
 from hub.access import Condition
 from hub.signals import new_id
-from hub.store.columns import among
+from hub.store.columns import among, among_given
+from hub.store.driver import Prebuilt
 from hub.store.tables import AccountKeyRow, AccountRow, PersonKeyRow, PersonRow, SignalRow
 from hub.store.visible import compile_condition
 from hub.words import words_of
@@ -24,6 +25,14 @@ class Named:
 
     name: str
     keys: tuple[str, ...]
+
+
+_OWNERS: Mapping[type[AccountKeyRow | PersonKeyRow], Prebuilt] = {
+    keys: Prebuilt(
+        select(col(keys.key), col(keys.owner_id)).where(among_given(col(keys.key), "keys"))
+    )
+    for keys in (AccountKeyRow, PersonKeyRow)
+}
 
 
 async def know_accounts(
@@ -88,10 +97,8 @@ def name_words(name: str) -> str:
 async def _owners(
     connection: AsyncConnection, keys: type[AccountKeyRow | PersonKeyRow], wanted: set[str]
 ) -> dict[str, str]:
-    rows = await connection.execute(
-        select(col(keys.key), col(keys.owner_id)).where(among(col(keys.key), wanted))
-    )
-    return {row.key: row.owner_id for row in rows}
+    rows = await _OWNERS[keys].rows(connection, keys=list(wanted))
+    return {key: owner for key, owner in rows}  # noqa: C416 - of rows `dict` makes no pairs
 
 
 async def _claim(

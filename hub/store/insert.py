@@ -12,6 +12,7 @@ from sqlalchemy import Column, Dialect, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from hub.store.columns import JsonText, UtcDateTime, json_text, sqlite_time
+from hub.store.driver import execute_many, fetch
 
 Write = Callable[[Any], Any]
 
@@ -36,9 +37,9 @@ class Insert:
         columns = zip(zip(*rows, strict=True), writes, strict=True)
         values = [_written(column, write) if write else column for column, write in columns]
         if connection.dialect.name == "sqlite":
-            await connection.exec_driver_sql(sql, list(zip(*values, strict=True)))
+            await execute_many(connection, sql, list(zip(*values, strict=True)))
         else:
-            await connection.exec_driver_sql(sql, tuple(values))
+            await fetch(connection, sql, values)
 
 
 def _written(column: Sequence[Any], write: Write) -> list[Any]:

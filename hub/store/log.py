@@ -10,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import ChangeType, Facts
+from hub.store.columns import given
+from hub.store.driver import Prebuilt
 from hub.store.insert import Insert
 from hub.store.tables import ChangeRow, LogHead, table
 
@@ -25,6 +27,13 @@ CHANGES = (
 _BEYOND = 2**62  # no log is so long
 
 _INSERT = Insert(table(ChangeRow), ("seq", "signal_id", "revision_id", "type", "at", "was", "now"))
+
+_TAKE = Prebuilt(
+    update(LogHead)
+    .where(col(LogHead.id) == 1)
+    .values(seq=LogHead.seq + given("count"))
+    .returning(col(LogHead.seq))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +51,9 @@ class Change:
 
 async def take_numbers(connection: AsyncConnection, count: int) -> int:
     """Take `count` numbers and return the first; others wait until this transaction ends."""
-    last: int | None = await connection.scalar(
-        update(LogHead)
-        .where(col(LogHead.id) == 1)
-        .values(seq=LogHead.seq + count)
-        .returning(col(LogHead.seq))
-    )
-    assert last is not None, "log_head has no row: the migrations have not run"
+    rows = await _TAKE.rows(connection, count=count)
+    assert rows, "log_head has no row: the migrations have not run"
+    last: int = rows[0][0]
     return last - count + 1
 
 

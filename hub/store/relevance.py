@@ -9,13 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Outcome, Reason, Relevance
-from hub.store.columns import among
+from hub.store.columns import among, among_given
+from hub.store.driver import Prebuilt
 from hub.store.insert import Insert
 from hub.store.tables import RelevanceRow, table
 
 _SECONDS_A_DAY = 86_400
 _INSERT = Insert(
     table(RelevanceRow), ("signal_id", "role", "day", "score", "seq", "outcome", "reasons")
+)
+
+_GO = Prebuilt(delete(RelevanceRow).where(among_given(col(RelevanceRow.signal_id), "gone")))
+_SCORES = Prebuilt(
+    select(col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.score)).where(
+        among_given(col(RelevanceRow.signal_id), "ids"),
+        col(RelevanceRow.outcome) != str(Outcome.NOT_PERMITTED),
+    )
 )
 
 
@@ -36,9 +45,7 @@ async def save_relevance(
     """Store (signal id, day, seq, relevance) rows; those of `replaced` signals go first."""
     gone = set(replaced)
     if gone:
-        await connection.execute(
-            delete(RelevanceRow).where(among(col(RelevanceRow.signal_id), gone))
-        )
+        await _GO.rows(connection, gone=list(gone))
     # Many signals of a page matter for the same reasons, which are the same object.
     reasons = {id(one.reasons): one.reasons for *_, one in rows}
     told = {
@@ -82,15 +89,9 @@ async def scores_of(
     connection: AsyncConnection, signal_ids: Iterable[str]
 ) -> Mapping[str, Mapping[str, float]]:
     """Read the stored scores of these signals, by signal and role."""
-    rows = await connection.execute(
-        select(col(RelevanceRow.signal_id), col(RelevanceRow.role), col(RelevanceRow.score)).where(
-            among(col(RelevanceRow.signal_id), signal_ids),
-            col(RelevanceRow.outcome) != Outcome.NOT_PERMITTED,
-        )
-    )
     found: dict[str, dict[str, float]] = {}
-    for row in rows:
-        found.setdefault(row.signal_id, {})[row.role] = row.score
+    for signal_id, role, score in await _SCORES.rows(connection, ids=list(signal_ids)):
+        found.setdefault(signal_id, {})[role] = score
     return found
 
 

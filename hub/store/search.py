@@ -27,7 +27,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from hub.signals import Signal, iso
-from hub.store.columns import among
+from hub.store.columns import among_given
+from hub.store.driver import Prebuilt, execute_many, fetch
 from hub.store.insert import Insert
 from hub.store.tables import SearchedRow, SignalRow, UnmergedRow, table
 from hub.words import GAP, LONGEST, Query, Term, words_of
@@ -48,6 +49,7 @@ _INDEX = sql_table("search_index", column("rowid"))
 _INSERT = Insert(table(SearchedRow), ("signal_id", "updated_at", "words"))
 MERGED: Final = 500  # pages of the index in one transaction
 _MERGE = "INSERT INTO search_index (search_index, rank) VALUES ('merge', ?)"
+_GO = Prebuilt(delete(SearchedRow).where(among_given(col(SearchedRow.signal_id), "gone")))
 _KNOW = "INSERT INTO searched (id, signal_id, updated_at) VALUES (?, ?, ?)"
 # Not by an INSERT of what a SELECT finds: it may have many rows, so SQLite makes a savepoint for
 # each, and FTS5 then writes a part of its index for each, to be merged with all the others.
@@ -68,22 +70,22 @@ async def index(
         await _INSERT.rows(connection, [(one.id, one.updated_at, words) for one, words in rows])
         return
     # Nobody else writes meanwhile. FTS5 takes rising numbers best.
-    last = await connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM searched")
-    numbered = list(enumerate(every, last.scalar_one() + 1))
-    await connection.exec_driver_sql(
-        _KNOW, [(number, one.id, iso(one.updated_at)) for number, one in numbered]
+    last = await fetch(connection, "SELECT coalesce(max(id), 0) FROM searched", ())
+    numbered = list(enumerate(every, last[0][0] + 1))
+    await execute_many(
+        connection, _KNOW, [(number, one.id, iso(one.updated_at)) for number, one in numbered]
     )
     texts = [
         (number, *map(" ".join, given)) for (number, _), given in zip(numbered, fields, strict=True)
     ]
-    await connection.exec_driver_sql(_FILL, texts)
+    await execute_many(connection, _FILL, texts)
 
 
 async def unindex(connection: AsyncConnection, ids: Iterable[str]) -> None:
     """Take signals out; on SQLite a trigger takes their words along."""
     gone = list(ids)
     if gone:
-        await connection.execute(delete(SearchedRow).where(among(col(SearchedRow.signal_id), gone)))
+        await _GO.rows(connection, gone=gone)
 
 
 async def owe(connection: AsyncConnection) -> None:

@@ -14,7 +14,8 @@ from hub.connector import Draft
 from hub.kinds import Department, Severity
 from hub.signals import Account, Classification, Origin, Person, Signal, Status
 from hub.store import search
-from hub.store.columns import among
+from hub.store.columns import among, among_given, given
+from hub.store.driver import Prebuilt
 from hub.store.insert import Insert
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
 from hub.store.visible import compile_condition
@@ -44,6 +45,12 @@ _INSERT_REVISIONS = Insert(
         "data",
     ),
 )
+_SEEN = Prebuilt(
+    select(col(RevisionRow.external_id), col(RevisionRow.revision)).where(
+        col(RevisionRow.source) == given("source"),
+        among_given(col(RevisionRow.external_id), "ids"),
+    )
+)
 # What of a draft its revision keeps in columns of its own.
 _KEYS = {"external_id", "revision", "revised_at"}
 
@@ -61,6 +68,12 @@ def select_signals(*more: Any) -> Select[Any]:
         .outerjoin(_AUTHORS, _AUTHORS.c.id == _SIGNALS.c.author_id)
         .outerjoin(_OWNERS, _OWNERS.c.id == _SIGNALS.c.owner_id)
     )
+
+
+_KEPT = select_signals().where(
+    _SIGNALS.c.source == given("source"),
+    among_given(_SIGNALS.c.external_id, "ids"),
+)
 
 
 def read_signal(row: Any) -> Signal:
@@ -97,11 +110,7 @@ async def by_external_ids(
     connection: AsyncConnection, source: str, external_ids: Iterable[str]
 ) -> dict[str, Signal]:
     """Find what the hub already keeps of these records, by external id."""
-    rows = await connection.execute(
-        select_signals().where(
-            _SIGNALS.c.source == source, among(_SIGNALS.c.external_id, external_ids)
-        )
-    )
+    rows = await connection.execute(_KEPT, {"source": source, "ids": list(external_ids)})
     return {row.external_id: read_signal(row) for row in rows}
 
 
@@ -109,13 +118,8 @@ async def seen_revisions(
     connection: AsyncConnection, source: str, external_ids: Iterable[str]
 ) -> set[tuple[str, str]]:
     """List every (external id, revision) stored for these records."""
-    rows = await connection.execute(
-        select(col(RevisionRow.external_id), col(RevisionRow.revision)).where(
-            col(RevisionRow.source) == source,
-            among(col(RevisionRow.external_id), external_ids),
-        )
-    )
-    return {(row.external_id, row.revision) for row in rows}
+    rows = await _SEEN.rows(connection, source=source, ids=list(external_ids))
+    return {(external_id, revision) for external_id, revision in rows}
 
 
 async def by_ids(

@@ -13,11 +13,18 @@ from sqlmodel import col
 from hub.access import Condition
 from hub.signals import new_id
 from hub.store.clock import clock
-from hub.store.columns import among
+from hub.store.columns import among, given
+from hub.store.driver import Prebuilt
 from hub.store.tables import QuarantineRow, SignalRow, SourceRow, table
 from hub.store.visible import compile_condition
 
 _SOURCES = table(SourceRow)
+_MOVE = Prebuilt(
+    update(SourceRow)
+    .where(_SOURCES.c.name == given("source"), _SOURCES.c.lease == given("held"))
+    .values(cursor=given("to"), lease_until=given("until"))
+    .returning(col(SourceRow.name))
+)
 
 
 class State(StrEnum):
@@ -109,12 +116,10 @@ async def save_cursor(
 
     False when the lease is no longer ours: then the whole page must be left undone.
     """
-    moved = await connection.execute(
-        update(SourceRow)
-        .where(col(SourceRow.name) == name, col(SourceRow.lease) == lease)
-        .values(cursor=dict(cursor), lease_until=lease_until)
+    moved = await _MOVE.rows(
+        connection, source=name, held=lease, to=dict(cursor), until=lease_until
     )
-    return moved.rowcount == 1
+    return len(moved) == 1
 
 
 async def prolong(

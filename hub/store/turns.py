@@ -3,9 +3,15 @@
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from hub.store.columns import given
+
 # Two numbers of ours: a key space apart from the one of the sources' names.
 _ERASERS = (0x687562, 1)
 _MIGRATION = (0x687562, 2)
+_TURN = select(
+    func.pg_advisory_xact_lock_shared(*_ERASERS),
+    func.pg_advisory_xact_lock(func.hashtextextended(given("source"), 0)),
+)
 
 
 async def take_turn(connection: AsyncConnection, source: str) -> None:
@@ -14,8 +20,7 @@ async def take_turn(connection: AsyncConnection, source: str) -> None:
     Two that bring the same record (a push and a poll, two people) would each find it unknown.
     """
     if connection.dialect.name == "postgresql":
-        turn = func.pg_advisory_xact_lock(func.hashtextextended(source, 0))
-        await connection.execute(select(func.pg_advisory_xact_lock_shared(*_ERASERS), turn))
+        await connection.execute(_TURN, {"source": source})
 
 
 async def among_writers(connection: AsyncConnection) -> None:
