@@ -5,11 +5,12 @@ for more - who this is, by which key, until when - is noticed: what it made is t
 everybody is executed for by themselves. No list of such fields is kept, which could be wrong.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
-from hub.access import holds
+from hub.access import Condition, holds
+from hub.config import Config
 from hub.graphql.context import Context, Identify
 from hub.graphql.relay import log_cursor
 from hub.graphql.shelf import Shelf
@@ -18,6 +19,7 @@ from hub.route import facts_of
 from hub.signals import Relevance, Signal, Viewer
 from hub.store.log import Change
 
+Made = TypeVar("Made")
 OWN: Final = frozenset({"person", "key_id", "subject", "name", "until"})
 
 
@@ -68,6 +70,29 @@ class StreamContext(Context):
     until: int | None
     is_through: bool = False
     noticed: Noticed = field(default_factory=Noticed)
+    _config: Config | None = None
+    _made: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def visible(self) -> Condition:
+        return self._once("visible", lambda: super(StreamContext, self).visible)
+
+    @property
+    def readable(self) -> Condition | None:
+        return self._once("readable", lambda: super(StreamContext, self).readable)
+
+    @property
+    def scope(self) -> str:
+        return self._once("scope", lambda: super(StreamContext, self).scope)
+
+    def _once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Make what follows from the viewer, who stays the same, once in a configuration."""
+        if self.config is not self._config:
+            self._config, self._made = self.config, {}
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made
 
     async def changed(self, change: Change) -> Signal | None:
         found = await self.shelf.signals.of(change)
