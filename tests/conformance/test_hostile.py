@@ -1,7 +1,7 @@
 """What somebody who means harm may send: it is refused by the right word, fast, and the hub lives.
 
-After each the hub answers at once. `TIME` is to send and to answer: to make a request (to compress a
-bomb takes a second) was paid before.
+After each the hub answers at once. `TIME` is to send and to answer: a request was made before, and
+to compress a bomb takes a second.
 """
 
 import asyncio
