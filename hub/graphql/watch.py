@@ -6,6 +6,7 @@ and a timer, would be most of what a quiet one costs.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import Context as Variables
@@ -17,6 +18,8 @@ from hub.graphql.context import Context
 from hub.graphql.shared import sight
 from hub.live.groups import Member
 from hub.signals import Viewer, now
+
+logger = logging.getLogger(__name__)
 
 EVERY: Final = 2.0  # seconds; `hub.web.auth` remembers for a few more who somebody is
 TURN: Final = 100  # contexts that are asked for before others have a turn
@@ -83,7 +86,11 @@ class Watch:
             while self._watched:
                 await asyncio.sleep(EVERY)
                 for place, one in enumerate(tuple(self._watched.values())):
-                    await _look(one)
+                    try:
+                        await _look(one)
+                    except Exception:
+                        # Whoever else has to leave must be found all the same.
+                        logger.exception("who a client is could not be asked; the others are")
                     if place % TURN == 0:
                         await asyncio.sleep(0)
         finally:

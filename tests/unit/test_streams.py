@@ -121,7 +121,11 @@ class Subscriber:
         self.viewer: Viewer | None = viewer
         self.told: list[Any] = []
 
+        self.breaks = False
+
         async def identify() -> Viewer | None:
+            if self.breaks:
+                raise ZeroDivisionError
             return self.viewer
 
         runtime = cast("Runtime", SimpleNamespace(config=CONFIG))
@@ -241,6 +245,23 @@ async def test_who_gets_other_roles_goes_on_with_these(
     assert "data" not in refused
     assert refused["errors"][0]["extensions"]["code"] == Code.UNAUTHENTICATED
     for one in (moved, stays, gone):
+        await one.results.aclose()
+
+
+async def test_one_who_cannot_be_asked_keeps_nobody_else(
+    ticker: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "EVERY", 0.05)
+    query = "subscription { ticks { count } }"
+    odd, gone = (ticker.subscriber(one, query) for one in viewers("a", "b"))
+    odd.breaks = True
+    first = await begin(odd, gone)
+    await asyncio.sleep(0.2)
+    gone.viewer = None
+    assert (await first[1])["errors"][0]["extensions"]["code"] == Code.UNAUTHENTICATED
+    await ticker.tick()
+    assert (await first[0])["data"]["ticks"]["count"] == 1
+    for one in (odd, gone):
         await one.results.aclose()
 
 
