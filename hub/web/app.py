@@ -142,7 +142,7 @@ def make_app(
         lifespan=lifespan,
         exception_handlers={StoreUnavailable: health.away, Exception: broken},
         middleware=[
-            Middleware(Requests),
+            Middleware(Requests, graphql=None if worker else GRAPHQL),
             *([Middleware(KnownHosts, hosts=LOOPBACK)] if demo_keys is not None else []),
             *([] if worker else [Middleware(_Straight)]),
         ],

@@ -20,17 +20,17 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 Header: TypeAlias = tuple[bytes, bytes]
-_PAIRS: list[Header] = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
-_NAMES = frozenset(name for name, _ in _PAIRS)
+PAIRS: list[Header] = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_NAMES = frozenset(name for name, _ in PAIRS)
 
 
 def secured(given: Iterable[Header]) -> list[Header]:
     """Add the headers of every answer to its own, which come first."""
     headers = list(given)
     if _NAMES.isdisjoint([name for name, _ in headers]):
-        return headers + _PAIRS
+        return headers + PAIRS
     names = {name for name, _ in headers}
-    return headers + [one for one in _PAIRS if one[0] not in names]
+    return headers + [one for one in PAIRS if one[0] not in names]
 
 
 class KnownHosts:

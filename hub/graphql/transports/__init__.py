@@ -63,9 +63,7 @@ class GraphQL:
         if scope["type"] == "websocket":
             await Socket(self.served, self.origins).serve(scope, receive, send)
         else:
-            unread = await self.served.repeats.answer(scope, receive, send)
-            if unread is not None:
-                await answer(self.served, scope, unread, send)
+            await answer(self.served, scope, receive, send)
 
     async def context(self, connection: HTTPConnection, token: str | None = None) -> Context:
         identify = self.doorkeeper(connection, token)

@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from hub import traces
 from hub.errors import Refused
-from hub.graphql.admission import Admission
+from hub.graphql.admission import Admission, Place
 from hub.graphql.answers import Question, alike
 from hub.graphql.context import Identify
 from hub.graphql.errors import counted
@@ -38,6 +38,7 @@ WEIGHT: Final = 1024  # of what is noted beside a body, about
 _PASSING: Final = frozenset({b"x-request-id", b"traceparent", b"tracestate"})
 
 _Head: TypeAlias = bytes
+Header: TypeAlias = tuple[bytes, bytes]
 
 
 class Doorkeeper(Protocol):
@@ -78,8 +79,27 @@ class Repeat:
     """
 
     question: Question
-    headers: Sequence[tuple[bytes, bytes]]
+    headers: Sequence[Header]
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """An answer that is given again; it has its place until it is given."""
+
+    headers: Sequence[Header]
+    body: bytes
+    place: Place
+
+    async def give(self, send: Send, more: Sequence[Header]) -> None:
+        """Give it, with headers that all answers have."""
+        try:
+            length = (b"content-length", b"%d" % len(self.body))
+            headers = [*self.headers, length, *more]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": self.body})
+        finally:
+            self.place.__exit__()
 
 
 @dataclass(slots=True)
@@ -95,22 +115,22 @@ class Repeats:
     _noted: OrderedDict[tuple[_Head, bytes], Repeat] = field(default_factory=OrderedDict)
     _bytes: int = 0
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
-        """Answer what came before. Gives how to receive what must be read, None once it is done."""
+    async def find(self, scope: Scope, receive: Receive) -> tuple[Again | None, Receive]:
+        """Find the answer to what came before; None where it must be read, as is told how."""
         if not self._noted or not self.replies.answers.most or traces.wanted():
-            return receive
+            return None, receive
         head = _head(scope)
         sender = self._senders.get(head)
         # Who comes, before anything of theirs is read; its head says how much that may be.
         if sender is None or (viewer := self.doorkeeper.remembered(sender.credential)) is None:
-            return receive
+            return None, receive
         message, body = None, b""
         if scope["method"] == "POST":
             message = _received(receive)
             if message is None:
-                return receive
+                return None, receive
             if message.get("more_body", False):
-                return _again(message, receive)
+                return None, _again(message, receive)
             body = message.get("body", b"")
         request = (head, body)
         repeat = self._noted.get(request)
@@ -118,29 +138,35 @@ class Repeats:
             self._noted.move_to_end(request)
             sees = sender.alike(viewer)
             asked = repeat.question.viewer
-            if (sees is asked or sees == asked) and await self._given(repeat, viewer, send):
-                return None
-        return receive if message is None else _again(message, receive)
+            if sees is asked or sees == asked:
+                again = await self._kept(repeat, viewer)
+                if again is not None:
+                    return again, receive
+        return None, receive if message is None else _again(message, receive)
 
-    async def _given(self, repeat: Repeat, viewer: Viewer, send: Send) -> bool:
-        """Give an answer that is kept and still the answer; say whether there was one."""
+    async def _kept(self, repeat: Repeat, viewer: Viewer) -> Again | None:
+        """Give an answer that is kept and still the answer, if it is this viewer's turn."""
         began = perf_counter()
-        answers, question = self.replies.answers, repeat.question
+        answers = self.replies.answers
         version = await self.runtime.store.version()
-        body = None if version is None else answers.kept(question, version, self.runtime.config)
+        if version is None:
+            return None
+        body = answers.kept(repeat.question, version, self.runtime.config)
         if body is None:
-            return False
+            return None
+        place = self.admission.running(viewer)
         try:
-            with self.admission.running(viewer):
-                self.admission.admit(viewer)
-                answers.count(kept=True)
-                counted("query", (), perf_counter() - began)
-                headers = [*repeat.headers, (b"content-length", b"%d" % len(body))]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
+            place.__enter__()
         except Refused:
-            return False
-        return True
+            return None
+        try:
+            self.admission.admit(viewer)
+        except Refused:
+            place.__exit__()
+            return None
+        answers.count(kept=True)
+        counted("query", (), perf_counter() - began)
+        return Again(repeat.headers, body, place)
 
     def note(self, connection: HTTPConnection, body: bytes, repeat: Repeat) -> None:
         """Note what a request asked that was answered, and whose answer is kept."""
