@@ -73,6 +73,12 @@ async def test_a_ticket_is_shown_answered_escalated_and_solved(
         shown = await hub.shows(key, "support", kind="support.escalation", severity="HIGH")
         assert shown["title"] == "Export is empty since today"
         assert shown["owner"]["name"] == "Enoch Root"
+
+        async def all_told() -> bool:
+            return len((await hub.signals("support"))[key]["history"]["edges"]) == 6
+
+        # A ticket is shown as it is when its page is read: so one change that is still to come.
+        await until(all_told, within=60)
         desk.change(number, Status="resolved")
         shown = await hub.shows(
             key, "support", kind="support.ticket.solved", status="RESOLVED", body=said
@@ -218,7 +224,9 @@ async def _answers(
         "half a query": f"/transactions?query={quote('id > 1 AND')}",
     }
     base = f"{url}/REST/2.0"
-    async with httpx2.AsyncClient(base_url=base, auth=way_in, trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        base_url=base, auth=way_in, trust_env=False, timeout=60
+    ) as client:
         found: dict[str, tuple[int, Any]] = {}
         for name, path in paths.items():
             answer = await client.get(path)
