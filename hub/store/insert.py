@@ -31,15 +31,52 @@ class Insert:
     columns: tuple[str, ...]
 
     async def rows(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
-            return
-        sql, writes = _prepared(self, connection.dialect)
-        columns = zip(zip(*rows, strict=True), writes, strict=True)
-        values = [_written(column, write) if write else column for column, write in columns]
-        if connection.dialect.name == "sqlite":
-            await execute_many(connection, sql, list(zip(*values, strict=True)))
+        await _write(connection, self, rows)
+
+    def sql(self, dialect: Dialect) -> str:
+        names = ", ".join(self.columns)
+        if dialect.name == "sqlite":
+            given = f"VALUES ({', '.join('?' for _ in self.columns)})"
         else:
-            await fetch(connection, sql, values)
+            given = _page(self.table, self.columns, dialect)
+        return f"INSERT INTO {self.table.name} ({names}) {given}"
+
+
+@dataclass(frozen=True)
+class Update:
+    """An UPDATE of the rows whose first column is as given; taken as by `Insert`, each row once."""
+
+    table: Table
+    columns: tuple[str, ...]
+
+    async def rows(self, connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+        if connection.dialect.name == "sqlite":
+            rows = [(*row[1:], row[0]) for row in rows]
+        await _write(connection, self, rows)
+
+    def sql(self, dialect: Dialect) -> str:
+        key, *others = self.columns
+        name = self.table.name
+        if dialect.name == "sqlite":
+            to = ", ".join(f"{one} = ?" for one in others)
+            return f"UPDATE {name} SET {to} WHERE {key} = ?"  # noqa: S608 - all of it ours
+        to = ", ".join(f"{one} = page.{one}" for one in others)
+        page = _page(self.table, self.columns, dialect)
+        return f"UPDATE {name} SET {to} FROM ({page}) AS page WHERE {name}.{key} = page.{key}"  # noqa: S608 - all of it ours
+
+
+async def _write(
+    connection: AsyncConnection, into: Insert | Update, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    if not rows:
+        return
+    sql, writes = _prepared(into, connection.dialect)
+    columns = zip(zip(*rows, strict=True), writes, strict=True)
+    values = [_written(column, write) if write else column for column, write in columns]
+    if connection.dialect.name == "sqlite":
+        await execute_many(connection, sql, list(zip(*values, strict=True)))
+    else:
+        await fetch(connection, sql, values)
 
 
 def _written(column: Sequence[Any], write: Write) -> list[Any]:
@@ -55,19 +92,23 @@ def _written(column: Sequence[Any], write: Write) -> list[Any]:
 
 
 @lru_cache(maxsize=100)
-def _prepared(insert: Insert, dialect: Dialect) -> tuple[str, Sequence[Write | None]]:
-    """Give the statement, and what makes the values of each column the driver's."""
-    columns = [insert.table.columns[name] for name in insert.columns]
-    if dialect.name == "sqlite":
-        rows = f"VALUES ({', '.join('?' for _ in columns)})"
-    else:
-        taken, arrays = zip(
-            *(_taken(place, one, dialect) for place, one in enumerate(columns, 1)), strict=True
-        )
-        names = ", ".join(f"c{place}" for place, _ in enumerate(columns, 1))
-        rows = f"SELECT {', '.join(taken)} FROM unnest({', '.join(arrays)}) AS page ({names})"  # noqa: S608 - all of it ours
-    sql = f"INSERT INTO {insert.table.name} ({', '.join(insert.columns)}) {rows}"
-    return sql, [_writes(one, dialect) for one in columns]
+def _prepared(into: Insert | Update, dialect: Dialect) -> tuple[str, Sequence[Write | None]]:
+    """Give the statement, and what makes the values of each parameter the driver's."""
+    names = into.columns
+    if isinstance(into, Update) and dialect.name == "sqlite":
+        names = (*names[1:], names[0])
+    return into.sql(dialect), [_writes(into.table.columns[name], dialect) for name in names]
+
+
+def _page(table: Table, names: Sequence[str], dialect: Dialect) -> str:
+    """Write how PostgreSQL takes rows: an array a column."""
+    columns = [table.columns[name] for name in names]
+    taken, arrays = zip(
+        *(_taken(place, one, dialect) for place, one in enumerate(columns, 1)), strict=True
+    )
+    named = ", ".join(f"{one} AS {name}" for one, name in zip(taken, names, strict=True))
+    places = ", ".join(f"c{place}" for place, _ in enumerate(columns, 1))
+    return f"SELECT {named} FROM unnest({', '.join(arrays)}) AS given ({places})"  # noqa: S608 - all of it ours
 
 
 def _writes(column: Column[Any], dialect: Dialect) -> Write | None:

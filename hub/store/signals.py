@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from orjson import Fragment
-from sqlalchemy import Select, bindparam, literal, select, tuple_, update
+from sqlalchemy import Select, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
@@ -16,7 +16,7 @@ from hub.signals import Account, Classification, Origin, Person, Signal, Status
 from hub.store import search
 from hub.store.columns import among, among_given, given
 from hub.store.driver import Prebuilt
-from hub.store.insert import Insert
+from hub.store.insert import Insert, Update
 from hub.store.tables import AccountRow, PersonRow, RevisionRow, SignalRow, table
 from hub.store.visible import compile_condition
 
@@ -27,11 +27,7 @@ _OWNERS = table(PersonRow).alias("owner")
 
 _COLUMNS = tuple(_SIGNALS.columns.keys())
 _INSERT = Insert(_SIGNALS, _COLUMNS)
-_UPDATE = (
-    update(SignalRow)
-    .where(_SIGNALS.c.id == bindparam("new_id"))
-    .values({name: bindparam(f"new_{name}") for name in _COLUMNS if name != "id"})
-)
+_UPDATE = Update(_SIGNALS, _COLUMNS)
 _INSERT_REVISIONS = Insert(
     table(RevisionRow),
     (
@@ -208,10 +204,7 @@ async def save(
     connection: AsyncConnection, created: Sequence[Signal], updated: Sequence[Signal]
 ) -> None:
     await _INSERT.rows(connection, [_row(signal) for signal in created])
-    if updated:
-        names = [f"new_{name}" for name in _COLUMNS]
-        rows = [dict(zip(names, _row(signal), strict=True)) for signal in updated]
-        await connection.execute(_UPDATE, rows)
+    await _UPDATE.rows(connection, [_row(signal) for signal in updated])
     await search.index(connection, created, updated)
 
 
