@@ -16,6 +16,7 @@ import websockets
 
 from hub.graphql.relay import read_log_cursor
 from hub.signals import Facts
+from tests.model.clock import Clock
 from tests.model.company import marks
 from tests.running import hear, say
 
@@ -90,6 +91,7 @@ class Client:
     asks: Literal["signals", "feed"]
     variables: Mapping[str, Any]
     urls: list[str]
+    clock: Clock
     way: Way = "socket"
     view: View = field(default_factory=dict)
     epochs: list[Epoch] = field(default_factory=list)
@@ -160,7 +162,7 @@ class Client:
             await self._by_events(http)
 
     async def _begin(self, http: httpx2.AsyncClient) -> None:
-        began = asyncio.get_running_loop().time()
+        began = self.clock.now
         view, cursor = await self.read(http)
         self.view, self.after, self.last_id = view, cursor, None
         self.epochs.append(Epoch(read_log_cursor(cursor), began))
@@ -269,7 +271,7 @@ class Client:
         seq = read_log_cursor(self.after)
         epoch = self.epochs[-1]
         epoch.seen.append(seq)
-        epoch.last = asyncio.get_running_loop().time()
+        epoch.last = self.clock.now
         if name.endswith("Withdrawn"):
             self._hear(text, event["signalId"])
             self.view.pop(event["signalId"], None)
@@ -282,11 +284,11 @@ class Client:
         self._note(f"{seq} {name} {shown['id']} {shown['title']}")
 
     def _hear(self, text: str, withdrawn: str | None = None) -> None:
-        at = asyncio.get_running_loop().time()
+        at = self.clock.now
         self.told.append(Told(at, tuple(marks(text)), withdrawn))
 
     def _note(self, line: str) -> None:
-        self.recent.append(f"{asyncio.get_running_loop().time():.3f} {line}")
+        self.recent.append(f"{self.clock.now:.3f} {line}")
 
 
 def _codes(errors: Any) -> str:

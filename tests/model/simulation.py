@@ -13,6 +13,7 @@ from hub.kinds import Severity, matches_kind
 from hub.signals import Facts, now
 from hub.store.keys import add_key, new_key
 from tests.model.clients import Client, Refused, View
+from tests.model.clock import Clock
 from tests.model.company import LABEL
 from tests.model.houses import House
 from tests.model.judge import Filter, Judge, Sight, Sights
@@ -93,6 +94,7 @@ class Simulation:
     roles: dict[str, list[str]] = field(default_factory=dict)
     sights: dict[str, Sights] = field(default_factory=dict)
     clients: list[tuple[Client, str, Filter]] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
     changed: float = 0.0  # when anybody's access last changed
     ending: set[str] = field(default_factory=set)  # addresses of hubs that are not there
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -103,6 +105,7 @@ class Simulation:
         await self._furnish()
         async with asyncio.TaskGroup() as tasks:
             following = [tasks.create_task(client.run()) for client, _, _ in self.clients]
+            following.append(tasks.create_task(self.clock.run()))
             try:
                 for number in range(rounds):
                     if self.report.wrong:
@@ -137,6 +140,7 @@ class Simulation:
                     asks="feed" if field_ == "feed" else "signals",
                     variables={"role": role} if field_ == "feed" else {"filter": given},
                     urls=urls[place % len(urls) :] + urls[: place % len(urls)],
+                    clock=self.clock,
                     way="events" if (place + number) % 2 else "socket",
                     ids=number % 2 == 0,
                 )
@@ -205,18 +209,18 @@ class Simulation:
 
     async def _reload(self) -> None:
         async with self._changing:
-            before = self._clock()
+            before = self.clock.now
             await self.world.move_roles()
-            self._access(before, self._clock())
+            self._access(before, self.clock.now)
         self._say(f"reload: moving is {self.world.company.roles['moving']}")
 
     async def _grant(self) -> None:
         roles = self.choose.choice(SHIFTS)
         async with self._changing:
-            before = self._clock()
+            before = self.clock.now
             await self.world.grant(self.keys["shifting"], roles)
             self.roles["shifting"] = roles
-            self._access(before, self._clock())
+            self._access(before, self.clock.now)
         self._say(f"grant: shifting has {roles}")
 
     async def _compare(self) -> list[str]:
@@ -224,11 +228,11 @@ class Simulation:
         for client, _, _ in self.clients:
             client.present.set()
             client.may_read.set()
-        await asyncio.sleep(max(0.0, self.changed + self.grace - self._clock()))
+        await self.clock.reaches(self.changed + self.grace)
         barrier = await self.world.barrier()
         wrong: list[str] = []
         async with httpx2.AsyncClient(timeout=httpx2.Timeout(20)) as http:
-            until = self._clock() + BARRIER_SECONDS
+            until = self.clock.now + BARRIER_SECONDS
             for client, key, filter_ in self.clients:
                 fresh, problem = await self._caught_up(client, http, barrier, until)
                 judge = Judge(
@@ -239,7 +243,7 @@ class Simulation:
                     found += [f"    {line}" for line in list(client.recent)[-SHOWN:]]
                 wrong += found
                 self.report.counts["events"] += sum(len(one.seen) for one in client.epochs)
-                judge.forget(self._clock())
+                judge.forget(self.clock.now)
         return wrong
 
     async def _caught_up(
@@ -248,7 +252,7 @@ class Simulation:
         """Wait until a client has heard the last thing; give what a new query gives."""
         while True:
             heard = any(one["title"].startswith(f"{barrier} ") for one in client.view.values())
-            late = self._clock() > until
+            late = self.clock.now > until
             if heard or late or client.refused:
                 try:
                     fresh, _ = await client.read(http)
@@ -262,11 +266,8 @@ class Simulation:
                         return fresh, None if heard else f"gap: {barrier} never came"
             await asyncio.sleep(0.05)
 
-    def _clock(self) -> float:
-        return asyncio.get_running_loop().time()
-
     def _say(self, step: str) -> None:
         name = step.split(maxsplit=1)[0].rstrip(":")
         self.report.counts[name] += 1
-        self.report.last.append(f"  {self._clock():.3f} {step}")
+        self.report.last.append(f"  {self.clock.now:.3f} {step}")
         del self.report.last[:-STEPS_SHOWN]
