@@ -216,59 +216,6 @@ async def test_queries_and_mutations_over_the_socket(hub: Running) -> None:
         assert (await hear(socket))["payload"][0]["extensions"]["code"] == "SYNTAX"
 
 
-async def _all_of(socket: ClientConnection) -> None:
-    while True:
-        await hear(socket)
-
-
-INIT = {"type": "connection_init"}
-PROTOCOL_FAULTS: list[tuple[list[Any], int]] = [
-    (["not json"], 4400),
-    (["[]"], 4400),
-    (["null"], 4400),
-    (['{"type": 5}'], 4400),
-    (['{"type": "nonsense"}'], 4400),
-    (["[" * 30_000], 4400),
-    ([INIT, {"type": "subscribe", "id": 5, "payload": {"query": "{ x }"}}], 4400),
-    ([INIT, {"type": "subscribe", "id": "", "payload": {"query": "{ x }"}}], 4400),
-    ([INIT, {"type": "subscribe", "id": "1", "payload": None}], 4400),
-    ([INIT, {"type": "subscribe", "id": "1", "payload": {"query": None}}], 4400),
-    ([INIT, {"type": "ping", "payload": "x"}], 4400),
-    ([INIT, INIT], 4429),
-    ([{"type": "subscribe", "id": "1", "payload": {"query": "{ viewer { name } }"}}], 4401),
-]
-
-
-@pytest.mark.parametrize(("messages", "code"), PROTOCOL_FAULTS, ids=range(len(PROTOCOL_FAULTS)))
-async def test_a_broken_protocol_is_closed_with_its_code(
-    tmp_path: Any, messages: list[Any], code: int
-) -> None:
-    async with running(f"sqlite:///{tmp_path}/hub.db") as hub, hub.socket(role=None) as socket:
-        signed = {**INIT, "payload": {"authorization": f"Bearer {hub.keys['sales']}"}}
-        for message in messages:
-            given = signed if message == INIT else message
-            await socket.send(given if isinstance(given, str) else json.dumps(given))
-        with pytest.raises(websockets.ConnectionClosed) as closed:
-            await _all_of(socket)
-        assert closed.value.rcvd is not None
-        assert closed.value.rcvd.code == code
-
-
-async def test_silence_and_strangers_are_turned_away(tmp_path: Any) -> None:
-    async with running(f"sqlite:///{tmp_path}/hub.db") as hub:
-        async with hub.socket(role=None) as socket:
-            with pytest.raises(websockets.ConnectionClosed) as closed:
-                await hear(socket)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 4408
-        async with hub.socket(role=None) as socket:
-            await say(socket, type="connection_init", payload={"authorization": "Bearer hub_x"})
-            with pytest.raises(websockets.ConnectionClosed) as closed:
-                await hear(socket)
-            assert closed.value.rcvd is not None
-            assert closed.value.rcvd.code == 4403
-
-
 async def test_a_record_at_the_source_is_on_the_screen_at_once(tmp_path: Any) -> None:
     book = Book()
     async with (

@@ -86,6 +86,10 @@ class Socket:
             await socket.close(broken.code, broken.reason)
         except* WebSocketDisconnect:
             pass  # the client left; its operations ended with it
+        except* Exception:
+            # It may come again: another time, or another process, may be without this fault.
+            logger.exception("a socket failed")
+            await socket.close(4500, "Internal server error")
 
     async def _converse(self, socket: WebSocket, tasks: asyncio.TaskGroup) -> None:
         try:
