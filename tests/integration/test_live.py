@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
@@ -201,6 +201,60 @@ async def test_server_sent_events(hub: Running) -> None:
         data = json.loads((await anext(lines)).removeprefix("data: "))
         assert data["data"]["feed"]["signal"]["title"] == "Deal 1 v1"
     await until(lambda: hub.app.state.tail.followers == 0)
+
+
+async def test_a_browser_goes_on_by_the_id_of_the_last_event(hub: Running) -> None:
+    head = {"authorization": f"Bearer {hub.keys['sales']}", "accept": "text/event-stream"}
+    began = (await hub.ask(LIST))["feed"]["resumeFrom"]
+    given = {"query": FEED, "variables": json.dumps({"of": "sales", "after": began})}
+    await put(hub, *(deal(number) for number in range(4)))
+
+    async def follow(count: int, **more: str) -> list[tuple[str, str]]:
+        heard: list[tuple[str, str]] = []
+        id_ = ""
+        async with hub.client.stream("GET", "/graphql", params=given, headers=head | more) as told:
+            assert told.headers["x-accel-buffering"] == "no"
+            async for line in told.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    id_ = value
+                elif name == "data":
+                    feed = json.loads(value)["data"]["feed"]
+                    assert feed["cursor"] == id_
+                    heard.append((feed["signal"]["title"], id_))
+                if len(heard) == count:
+                    break
+        return heard
+
+    first = await follow(2)
+    # What the connection says wins over what the document of old says.
+    rest = await follow(2, **{"last-event-id": first[-1][1]})
+    assert sorted(title for title, _ in first + rest) == [f"Deal {one} v1" for one in range(4)]
+
+
+async def test_parts_of_a_multipart_answer(hub: Running) -> None:
+    accept = "multipart/mixed;boundary=graphql;subscriptionSpec=1.0,application/json"
+    head = {"authorization": f"Bearer {hub.keys['sales']}", "accept": accept}
+    began = (await hub.ask(LIST))["feed"]["resumeFrom"]
+    body = {"query": FEED, "variables": {"of": "sales", "after": began}}
+    await put(hub, deal(1))
+    async with hub.client.stream("POST", "/graphql", json=body, headers=head) as answer:
+        media = answer.headers["content-type"]
+        assert media.startswith('multipart/mixed;boundary="graphql";subscriptionSpec="1.0"')
+        parts = [json.loads(line) async for line in upto(answer.aiter_lines(), "payload")]
+    assert parts[-1]["payload"]["data"]["feed"]["signal"]["title"] == "Deal 1 v1"
+    body = {"query": "{ viewer { name } }"}
+    told = await hub.client.post("/graphql", json=body, headers=head)
+    assert told.json() == {"data": {"viewer": {"name": "sales"}}}, "one answer is no stream"
+
+
+async def upto(lines: AsyncIterator[str], word: str) -> AsyncGenerator[str]:
+    """Give the lines of JSON up to the one that has a word."""
+    async for line in lines:
+        if line.startswith("{"):
+            yield line
+            if word in line:
+                return
 
 
 async def test_queries_and_mutations_over_the_socket(hub: Running) -> None:
