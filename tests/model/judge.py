@@ -3,7 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hub.graphql.relay import read_log_cursor
 from hub.signals import ChangeType, Facts
@@ -126,10 +126,13 @@ class Judge:
         sights = self.sights.during(epoch.began, ended)
         came = set(seen)
         hidden = self._hidden(sights)
+        erased = self._erased()
         for line in self.lines:
             if not epoch.start < line.seq <= end:
                 continue
             states = self._states(line)
+            if line.signal_id in erased:  # what had labels by then, may have none in this copy
+                states = [one if one.labels else replace(one, labels=None) for one in states]
             due = all(any(self._shows(one, w, unknown=False) for w in states) for one in sights)
             may = any(any(self._shows(one, w, unknown=True) for w in states) for one in sights)
             if line.seq in came and not may:
@@ -144,6 +147,14 @@ class Judge:
             return []
         now = [] if line.type is ChangeType.EXPIRED else [line.now]
         return now + ([line.was] if line.was is not None else [])
+
+    def _erased(self) -> set[str]:
+        """Name the signals whose labels were taken out of the log: of lines before, too."""
+        return {
+            line.signal_id
+            for line in self.lines
+            if line.now.labels is None or (line.was is not None and line.was.labels is None)
+        }
 
     def _hidden(self, sights: Sequence[Sight]) -> dict[str, int]:
         """Give by signal the last line after which it was hidden, or gone.
