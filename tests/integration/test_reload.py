@@ -36,7 +36,7 @@ from tests.ledger import TOKEN, Book
 from tests.running import Running, hear, migrated, running, say, until
 from tests.servers import serve
 
-SIGNALS = "subscription { signals { ... on SignalCreated { signal { title } } } }"
+SIGNALS = "subscription { signals { __typename ... on SignalCreated { signal { title } } } }"
 SOURCE = '{ source(name: "ledger") { state problem signals } }'
 SCHEMA = make_schema()
 ENDPOINT = '[endpoints.bot]\nrole = "sales"\nurl = "http://127.0.0.1:1"\nsecret = "${BOT}"\n'
@@ -113,9 +113,15 @@ async def follows(hub: Running, applied: Applied) -> None:
 
 
 async def title(socket: ClientConnection) -> str:
-    message = await hear(socket)
-    assert message["type"] == "next", message
-    return str(message["payload"]["data"]["signals"]["signal"]["title"])
+    """Hear of the next new signal; what new roles judged anew is told as an update."""
+    while True:
+        message = await hear(socket)
+        assert message["type"] == "next", message
+        event = message["payload"]["data"]["signals"]
+        if event["__typename"] == "SignalUpdated":
+            continue
+        assert event["__typename"] == "SignalCreated", event
+        return str(event["signal"]["title"])
 
 
 async def put(hub: Running, title: str, **more: Any) -> None:
