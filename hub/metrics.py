@@ -51,23 +51,22 @@ def _seconds(name: str, help_: str, *labels: str, buckets: tuple[float, ...]) ->
     return Histogram(name, help_, labels, buckets=buckets, registry=REGISTRY)
 
 
-class _Tallied(Collector):
+class Tallied(Collector):
     """Writes what was counted or timed with every request."""
 
     def __init__(self, name: str, help_: str, told: Counts | Durations) -> None:
-        self._about = (name, help_)
-        self._told = told
+        self.name, self.help, self.told = name, help_, told
         REGISTRY.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        if isinstance(self._told, Counts):
-            counter = CounterMetricFamily(*self._about, labels=self._told.names)
-            for values, many in self._told:
+        if isinstance(self.told, Counts):
+            counter = CounterMetricFamily(self.name, self.help, labels=self.told.names)
+            for values, many in self.told:
                 counter.add_metric(values, many)
             yield counter
         else:
-            histogram = HistogramMetricFamily(*self._about, labels=[self._told.name])
-            for value, times in self._told:
+            histogram = HistogramMetricFamily(self.name, self.help, labels=[self.told.name])
+            for value, times in self.told:
                 buckets = [(floatToGoString(most), upto) for most, upto in times.up_to()]  # type: ignore[no-untyped-call]
                 histogram.add_metric([value], buckets, times.total)
             yield histogram
@@ -75,13 +74,13 @@ class _Tallied(Collector):
 
 def _counts(name: str, help_: str, *labels: str) -> Counts:
     counts = Counts(*labels)
-    _Tallied(name, help_, counts)
+    Tallied(name, help_, counts)
     return counts
 
 
 def _durations(name: str, help_: str, label: str) -> Durations:
     durations = Durations(label, _BRIEF)
-    _Tallied(name, help_, durations)
+    Tallied(name, help_, durations)
     return durations
 
 

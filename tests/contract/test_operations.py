@@ -7,6 +7,7 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 from hub import metrics
+from hub.tallies import Counts
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
@@ -26,6 +27,11 @@ def rows() -> Iterator[tuple[str, str, str]]:
             kind = str(one._type)
             name = one._name + suffix.get(kind, "")
             yield shown(name, tuple(one._labelnames)), kind, one._documentation
+        elif isinstance(one, metrics.Tallied):
+            if isinstance(one.told, Counts):
+                yield shown(one.name, one.told.names), "counter", one.help
+            else:
+                yield shown(one.name, (one.told.name,)), "histogram", one.help
     for state in metrics.STATES:
         yield shown(state.name, state.labels), "state", state.help
 
