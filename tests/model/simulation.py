@@ -58,7 +58,7 @@ ASKED: Sequence[tuple[str, str]] = (
     ("shifting", "tickets"),
     ("shifting", "feed desk"),
 )
-SHIFTS = (["plain"], ["desk"], ["plain", "desk"])  # the roles of one key, which change
+SHIFTS = (["wide"], ["desk"], ["plain", "desk"])  # the roles of one key, which change
 
 
 @dataclass(slots=True)
