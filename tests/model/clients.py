@@ -131,6 +131,7 @@ class Client:
                     await asyncio.wait({self._line})
                 finally:
                     self._line.cancel()
+                    await asyncio.wait({self._line})
                 self._ended(self._line)
                 await asyncio.sleep(REFUSED if self.refused else AGAIN)
 

@@ -131,8 +131,8 @@ class Judge:
             if not epoch.start < line.seq <= end:
                 continue
             states = self._states(line)
-            if line.signal_id in erased:  # what had labels by then, may have none in this copy
-                states = [one if one.labels else replace(one, labels=None) for one in states]
+            if line.signal_id in erased:  # who was told before, by the labels; who comes later, not
+                states = [replace(one, labels=None) for one in states]
             due = all(any(self._shows(one, w, unknown=False) for w in states) for one in sights)
             may = any(any(self._shows(one, w, unknown=True) for w in states) for one in sights)
             if line.seq in came and not may:
