@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -24,8 +24,7 @@ async def read_ahead(items: AsyncIterator[Item]) -> AsyncGenerator[Item]:
             following = asyncio.create_task(_next(items))  # noqa: TID251
             yield item
     finally:
-        following.cancel()
-        await asyncio.wait({following})
+        await end(following)
         if not following.cancelled():
             following.exception()  # of a page that nobody asks for any more
 
@@ -50,10 +49,27 @@ async def or_quiet(items: AsyncGenerator[Item], seconds: float) -> AsyncGenerato
                 following = asyncio.create_task(_next(items))  # noqa: TID251
                 yield item
         finally:
-            following.cancel()
-            await asyncio.wait({following})
+            await end(following)
             if not following.cancelled():
                 following.exception()  # of an item that nobody asks for any more
+
+
+async def end(*tasks: "asyncio.Future[Any]") -> None:
+    """Cancel tasks, and wait until each has ended: a generator at work cannot be closed.
+
+    Where a request is given up, whoever waits here is cancelled at every turn of the loop: that is
+    put off until it is done.
+    """
+    put_off: asyncio.CancelledError | None = None
+    for task in tasks:
+        task.cancel()
+    while not all(task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as error:
+            put_off = error
+    if put_off is not None:
+        raise put_off
 
 
 async def _next(items: AsyncIterator[Item]) -> Item:

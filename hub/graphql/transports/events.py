@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final, Protocol
 
+from hub.ahead import end
 from hub.errors import Refused
 from hub.graphql.context import Context
 from hub.graphql.streams import refusal
@@ -82,14 +83,14 @@ async def written(
     yield framing.alive  # a proxy that waits for a first byte has it
     async with aclosing(results):
         waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251 - awaited below
-        end = asyncio.ensure_future(served.ending.wait())  # noqa: TID251 - awaited below
+        ending = asyncio.ensure_future(served.ending.wait())  # noqa: TID251 - awaited below
         gone = asyncio.ensure_future(context.gone())  # noqa: TID251 - awaited below
         try:
             while True:
                 done, _ = await asyncio.wait(
-                    {waiting, end, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
+                    {waiting, ending, gone}, timeout=HEARTBEAT, return_when=asyncio.FIRST_COMPLETED
                 )
-                if end in done:
+                if ending in done:
                     return
                 if gone in done:
                     yield framing.refused(gone.result())
@@ -106,7 +107,5 @@ async def written(
                 yield framing.told(told)
                 waiting = asyncio.ensure_future(anext(results, None))  # noqa: TID251
         finally:
-            for one in (waiting, end, gone):
-                one.cancel()
-            await asyncio.wait({waiting, end, gone})  # a generator at work cannot be closed
+            await end(waiting, ending, gone)
     yield framing.end
