@@ -14,7 +14,7 @@ from hub.live import Tail
 from hub.renewal import Accept, reload, say_faulty, take_over
 from hub.runtime import Runtime
 from hub.settings import environment
-from hub.snapshot import APPLIED, is_judged, judged, roles_digest
+from hub.snapshot import APPLIED, is_judged, judge_anew, judged, roles_digest
 from hub.store.log import Change
 from hub.store.snapshots import newest
 
@@ -44,7 +44,9 @@ async def follow_configuration(runtime: Runtime, tail: Tail) -> None:
 
 
 def _is_about_configuration(change: Change) -> bool:
-    return change.now.kind == APPLIED and change.now.source == HUB_SOURCE
+    # What new roles judge anew has a line, too, and one of before may be among it.
+    is_new = change.was is None
+    return is_new and change.now.kind == APPLIED and change.now.source == HUB_SOURCE
 
 
 async def _swap(runtime: Runtime, seq: int) -> None:
@@ -86,11 +88,15 @@ async def _judge_last_pages(runtime: Runtime, seq: int) -> None:
 async def _await_judgement(runtime: Runtime) -> None:
     """Let streams begin anew once all is judged by the roles of now: no line of the log says so.
 
-    Whoever put these roles in force is at it, and tells of it in the store.
+    Whoever put these roles in force is at it, and tells of it in the store. Who has died is
+    stood in for.
     """
     while True:
         try:
-            if await is_judged(runtime.store, runtime.config):
+            done = await is_judged(runtime.store, runtime.config)
+            if done is None:
+                await judge_anew(runtime.store, runtime.config, runtime.snapshot.plan)
+            elif done:
                 snapshot = runtime.snapshot
                 runtime.snapshot = replace(snapshot, config=judged(snapshot.config))
                 return

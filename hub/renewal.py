@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from hub.config import Config, configure, load_tables
 from hub.errors import ConfigError
-from hub.snapshot import Applied, Snapshot, plan_of, put_in_force
+from hub.snapshot import Applied, Snapshot, being_judged, plan_of, put_in_force
 from hub.store import Store
 from hub.store.endpoints import endpoint_ids
 from hub.store.snapshots import Stored, newest
@@ -99,8 +99,9 @@ async def take_over(
     for name, problem in config.problems.items():
         say_faulty(name, problem, kept=name in kept)
     _say_unsent(config)
-    # What is stored is judged by the roles of before until somebody has judged it anew.
-    config = replace(config, sources={**config.sources, **kept}, judged=held.config.judged)
+    config = being_judged(
+        replace(config, sources={**config.sources, **kept}), by=held.config.judged
+    )
     return Snapshot(config, plan_of(config, ids), seq)
 
 

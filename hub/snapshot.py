@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from hub.config import HUB_SOURCE, Config, SourceConfig
@@ -22,10 +22,11 @@ from hub.store.audit import Act, Actor, Via, record
 from hub.store.clock import clock
 from hub.store.declarations import DeclaredSource, declare_hub, declare_sources
 from hub.store.endpoints import DeclaredEndpoint, declare_endpoints, endpoint_ids
-from hub.store.snapshots import Stored, applied, apply, keep, newest
+from hub.store.snapshots import Stored, applied, applied_since, apply, keep, newest
 from hub.store.turns import take_turn
 
 APPLIED = "hub.config.applied"  # the kind of the log's line about it
+DEAD = timedelta(seconds=30)  # without a batch of signals: whoever judged them is no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ async def put_in_force(
         tables = _merged(config, before)
         kept = tables.get("sources", {}).keys() & config.problems.keys()
         sources, endpoints = await _declare(connection, config, tables, at)
+        await _begin_judging(connection, config, at)
         plan = plan_of(config, await endpoint_ids(connection))
         changed = difference(
             before.tables if before else {}, tables, sources=sources, endpoints=endpoints
@@ -94,7 +96,7 @@ async def put_in_force(
             if is_new:
                 await keep(connection, seq, digest, by, at, tables, problems)
     try:
-        await _judge_anew(store, config, plan)
+        await judge_anew(store, config, plan)
     except StoreUnavailable as error:
         raise StoreUnavailable(
             f"the configuration is in force, but not all is judged by its roles: {error.message}",
@@ -108,10 +110,31 @@ def judged(config: Config) -> Config:
     return replace(config, judged={name: role.digest for name, role in config.roles.items()})
 
 
-async def is_judged(store: Store, config: Config) -> bool:
-    """Tell whether what was stored before a configuration is judged by its roles."""
+def being_judged(config: Config, by: Mapping[str, str]) -> Config:
+    """Say of a configuration that nobody knows how what is stored is judged for its new roles.
+
+    `by`: the form of each role by which it was judged before.
+    """
+    return replace(
+        config,
+        judged={
+            name: role.digest if by.get(name) == role.digest else ""
+            for name, role in config.roles.items()
+        },
+    )
+
+
+async def is_judged(store: Store, config: Config) -> bool | None:
+    """Tell whether what was stored before a configuration is judged by its roles.
+
+    None: it is not, and whoever was at it has died.
+    """
     async with store.read() as connection:
-        return await applied(connection, "roles") == roles_digest(config)
+        if await applied(connection, "roles") == roles_digest(config):
+            return True
+        since = await applied_since(connection, "roles")
+        is_dead = since is not None and await clock(connection) - since > DEAD
+    return None if is_dead else False
 
 
 def _merged(config: Config, before: Stored | None) -> Mapping[str, Any]:
@@ -187,16 +210,28 @@ def _told(
     )
 
 
-async def _judge_anew(store: Store, config: Config, plan: Plan) -> None:
-    roles = roles_digest(config)
-    async with store.read() as connection:
-        before = await applied(connection, "roles")
-    if before == roles:
-        return
-    if before is not None:
-        await rescore(store, plan.router)
-    async with store.write() as connection:
-        await apply(connection, "roles", roles, await clock(connection))
+async def _begin_judging(connection: Connection, config: Config, at: datetime) -> None:
+    """Say by which roles what is stored is going to be judged, before the first signal is.
+
+    Whoever puts back the roles of before must not take what is half done for what was.
+    """
+    before, roles = await applied(connection, "roles"), roles_digest(config)
+    if before != roles:  # a new database holds nothing to be judged
+        await apply(connection, "roles", roles if before is None else _doing(config), at)
+
+
+async def judge_anew(store: Store, config: Config, plan: Plan) -> None:
+    """Judge what is stored by a configuration's roles, unless it is, or others came into force."""
+    doing = _doing(config)
+    if await rescore(store, plan.router, doing):
+        async with store.write() as connection:
+            await log.hold(connection)
+            if await applied(connection, "roles") == doing:
+                await apply(connection, "roles", roles_digest(config), await clock(connection))
+
+
+def _doing(config: Config) -> str:
+    return f"{roles_digest(config)}, under way"
 
 
 def fingerprint(source: SourceConfig) -> str:
@@ -211,7 +246,8 @@ def _fingerprint(endpoint: EndpointConfig) -> str | None:
 
 
 def roles_digest(config: Config) -> str:
-    return digest_of([role.model_dump() for role in config.roles.values()])
+    """Tell roles apart, whatever their order: a database need not keep that of a table's keys."""
+    return digest_of([config.roles[name].model_dump() for name in sorted(config.roles)])
 
 
 def plan_of(config: Config, ids: Mapping[str, str]) -> Plan:

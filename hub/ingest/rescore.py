@@ -17,6 +17,7 @@ from hub.store.relevance import (
     scores_of,
 )
 from hub.store.signals import by_ids, recent
+from hub.store.snapshots import applied, apply
 from hub.store.turns import among_writers
 
 WINDOW = timedelta(days=30)
@@ -25,21 +26,28 @@ BATCH = 200
 logger = logging.getLogger(__name__)
 
 
-async def rescore(store: Store, router: Router) -> int:
-    """Store the new relevance of the last 30 days' signals; nothing is delivered for it."""
+async def rescore(store: Store, router: Router, doing: str) -> bool:
+    """Store the new relevance of the last 30 days' signals; nothing is delivered for it.
+
+    `doing` is what the store says is under way. Says whether it was done: not where something else
+    is by now, which begins with the first signal again.
+    """
     since, after, judged = now() - WINDOW, None, 0
     while True:
         async with store.write() as connection:
             await among_writers(connection)
             await log.hold(connection)
+            if await applied(connection, "roles") != doing:
+                return False
             signals: list[Signal] = await recent(connection, since, after, BATCH)
             if not signals:
                 break
             await _judge(connection, signals, router)
+            await apply(connection, "roles", doing, await clock(connection))
         judged += len(signals)
         after = (signals[-1].occurred_at, signals[-1].id)
     logger.info("roles changed: judged anew", extra={"signals": judged})
-    return judged
+    return True
 
 
 async def rescore_after(store: Store, router: Router, seq: int) -> None:

@@ -73,6 +73,14 @@ async def applied(connection: AsyncConnection, name: str) -> str | None:
     return found
 
 
+async def applied_since(connection: AsyncConnection, name: str) -> datetime | None:
+    """Say when something was last applied under this name."""
+    found: datetime | None = await connection.scalar(
+        select(col(AppliedRow.at)).where(col(AppliedRow.name) == name)
+    )
+    return found
+
+
 async def apply(connection: AsyncConnection, name: str, fingerprint: str, at: datetime) -> None:
     await connection.execute(delete(AppliedRow).where(col(AppliedRow.name) == name))
     await connection.execute(insert(AppliedRow).values(name=name, fingerprint=fingerprint, at=at))
