@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 from hub.access import Condition, holds
 from hub.config import Config
 from hub.graphql.context import Context, Identify
-from hub.graphql.relay import log_cursor
 from hub.graphql.shelf import Shelf
 from hub.live.groups import Alone
 from hub.route import facts_of
@@ -50,7 +49,7 @@ class Anyone(Viewer):
 
 
 class Part(NamedTuple):
-    """A part of the log: after `begins`, or `cursor` if it is to be looked at, up to `until`."""
+    """A part of the log: after `begins`, up to `until`; `cursor` says by what scope it begins."""
 
     begins: int | None
     until: int | None
@@ -144,8 +143,6 @@ def _made(
     noticed: Noticed,
 ) -> StreamContext:
     begins, until, cursor = part
-    if cursor is None and begins is not None:
-        cursor = log_cursor(begins)
     return StreamContext(
         runtime=context.runtime,
         tail=context.tail,

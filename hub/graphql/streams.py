@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from graphql import GraphQLError
 
+from hub.ahead import end
 from hub.graphql.context import Context
 from hub.graphql.documents import Document
 from hub.graphql.errors import counted, present
@@ -67,7 +68,7 @@ class Streams:
                 viewer, scope = context.viewer, context.scope
                 try:
                     with self.watch.over(context, member, viewer):
-                        await self._serve(question, asked, context, viewer, member)
+                        await self._serve(question, asked, context, viewer, scope, member)
                 except Rescoped:
                     line.outlet.forget(line)  # what waits was for who it was
                     if line.cursor is not None:
@@ -122,8 +123,7 @@ class Streams:
                 raise message["error"]
         finally:
             outlet.close()
-            serving.cancel()
-            await asyncio.wait({serving})
+            await end(serving)
 
     def _read(
         self,
@@ -153,24 +153,27 @@ class Streams:
         asked: Subscribed,
         context: Context,
         viewer: Viewer,
+        scope: str,
         member: Member,
     ) -> None:
         if asked.follows_log and question.document not in self._alone:
             same = orjson.dumps(question.variables, option=orjson.OPT_SORT_KEYS)
-            key = (question.document.text, question.operation, same, sight(viewer))
-            start = partial(self._start, question, context, alike=True)
+            # Whenever a group begins again, it is where its members began to see what they see.
+            key = (question.document.text, question.operation, same, sight(viewer), scope)
+            start = partial(self._start, question, context, scope, alike=True)
             try:
                 return await self.groups.serve(key, start, member)
             except Alone:
                 self._alone[question.document] = True
         own: Hashable = object()
-        start = partial(self._start, question, context, alike=False)
+        start = partial(self._start, question, context, scope, alike=False)
         return await self.groups.serve(own, start, member)
 
     def _start(
         self,
         question: Question,
         context: Context,
+        scope: str,
         begins: int | None,
         until: int | None,
         cursor: str | None = None,
@@ -178,6 +181,8 @@ class Streams:
         alike: bool,
     ) -> Execution:
         seen = seen_alike if alike else seen_by_one
+        if cursor is None and begins is not None:
+            cursor = log_cursor(begins, scope)
         part = Part(begins, until, cursor)
         return Execution(self.schema, question, seen(context, self.shelf, part))
 
