@@ -1,5 +1,6 @@
 """What happens at the sources and in the hub's own keeping, chosen by a seed."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -162,7 +163,9 @@ class World:
                 .values(updated_at=T0 - timedelta(days=900))
             )
         config = self.snapshot.config
-        await Retention(self.store, LocalBus(), lambda: config).once(due=False)
+        retention = Retention(self.store, LocalBus(), lambda: config)
+        while await retention.once(due=False) is None:  # noqa: ASYNC110 - who is at it tells nobody
+            await asyncio.sleep(0.05)
         await self.tell()
 
     async def trim(self) -> None:
