@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from hub.signals import now
@@ -234,7 +235,8 @@ async def bench_fanout(places: Databases, rounds: int) -> list[Result]:
         paced = {"hub": await ours.run(20, every=PACE)}
         for name, one in known.items():
             paced[name] = await one.run(20, every=PACE)
-    goals = {"raw ASGI broadcast": 0.9, "node graphql-ws": 1.7, "stock Strawberry": 15}
+    # Of a raw broadcast 0.9 is wanted, and not reached yet: no promise until it is.
+    goals = {"raw ASGI broadcast": None, "node graphql-ws": 1.7, "stock Strawberry": 15}
     return [
         *(_beside(runs, name, goal) for name, goal in goals.items() if name in runs),
         Result(
@@ -253,11 +255,10 @@ async def bench_fanout(places: Databases, rounds: int) -> list[Result]:
     ]
 
 
-def _beside(runs: dict[str, list[Run]], name: str, goal: float) -> Result:
+def _beside(runs: dict[str, list[Run]], name: str, goal: float | None) -> Result:
     ours, theirs = runs["hub"], runs[name]
-    # The best of each: the machine has only two processors, and the clients need one of them.
-    rate, other = (max(one.rate for one in some) for some in (ours, theirs))
-    cost, cost_of_other = (min(one.cost for one in some) for some in (ours, theirs))
+    rate, other = (median(one.rate for one in some) for some in (ours, theirs))
+    cost, cost_of_other = (median(one.cost for one in some) for some in (ours, theirs))
     return Result(
         name=f"live_fanout_{name.split(maxsplit=1)[0]}",
         value=rounded(rate),
