@@ -12,7 +12,7 @@ UV = $(shell if uv --version >/dev/null 2>&1; then echo uv; else echo .tools/bin
 BIN := .venv/bin
 READY := .venv/.ready
 # Half of what most tests do is waiting; of what starts processes each has need of a core.
-WORKERS ?= 4
+WORKERS ?= 6
 CORES ?= 2
 # The tests write thousands of small databases: into memory, where 2 GB of it are free. They write
 # programs too, which some systems start nowhere in there.
