@@ -25,8 +25,6 @@ async def read_ahead(items: AsyncIterator[Item]) -> AsyncGenerator[Item]:
             yield item
     finally:
         await end(following)
-        if not following.cancelled():
-            following.exception()  # of a page that nobody asks for any more
 
 
 async def or_quiet(items: AsyncGenerator[Item], seconds: float) -> AsyncGenerator[Item | None]:
@@ -50,8 +48,6 @@ async def or_quiet(items: AsyncGenerator[Item], seconds: float) -> AsyncGenerato
                 yield item
         finally:
             await end(following)
-            if not following.cancelled():
-                following.exception()  # of an item that nobody asks for any more
 
 
 async def end(*tasks: "asyncio.Future[Any]") -> None:
@@ -68,6 +64,9 @@ async def end(*tasks: "asyncio.Future[Any]") -> None:
             await asyncio.wait(tasks)
         except asyncio.CancelledError as error:
             put_off = error
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # of what nobody asks for any more
     if put_off is not None:
         raise put_off
 
