@@ -68,7 +68,7 @@ async def put_in_force(
         tables = _merged(config, before)
         kept = tables.get("sources", {}).keys() & config.problems.keys()
         sources, endpoints = await _declare(connection, config, tables, at)
-        await _begin_judging(connection, config, at)
+        is_to_judge = await _begin_judging(connection, config, at)
         plan = plan_of(config, await endpoint_ids(connection))
         changed = difference(
             before.tables if before else {}, tables, sources=sources, endpoints=endpoints
@@ -96,7 +96,8 @@ async def put_in_force(
             if is_new:
                 await keep(connection, seq, digest, by, at, tables, problems)
     try:
-        await judge_anew(store, config, plan)
+        if is_to_judge:
+            await judge_anew(store, config, plan)
     except StoreUnavailable as error:
         raise StoreUnavailable(
             f"the configuration is in force, but not all is judged by its roles: {error.message}",
@@ -130,8 +131,9 @@ async def is_judged(store: Store, config: Config) -> bool | None:
     None: it is not, and whoever was at it has died.
     """
     async with store.read() as connection:
-        if await applied(connection, "roles") == roles_digest(config):
-            return True
+        standing = await applied(connection, "roles")
+        if standing != _doing(config):
+            return standing == roles_digest(config)
         since = await applied_since(connection, "roles")
         is_dead = since is not None and await clock(connection) - since > DEAD
     return None if is_dead else False
@@ -210,14 +212,18 @@ def _told(
     )
 
 
-async def _begin_judging(connection: Connection, config: Config, at: datetime) -> None:
+async def _begin_judging(connection: Connection, config: Config, at: datetime) -> bool:
     """Say by which roles what is stored is going to be judged, before the first signal is.
 
-    Whoever puts back the roles of before must not take what is half done for what was.
+    Whoever puts back the roles of before must not take what is half done for what was. False where
+    nothing is to be judged.
     """
     before, roles = await applied(connection, "roles"), roles_digest(config)
-    if before != roles:  # a new database holds nothing to be judged
-        await apply(connection, "roles", roles if before is None else _doing(config), at)
+    if before == roles:
+        return False
+    # A new database holds nothing to be judged.
+    await apply(connection, "roles", roles if before is None else _doing(config), at)
+    return before is not None
 
 
 async def judge_anew(store: Store, config: Config, plan: Plan) -> None:

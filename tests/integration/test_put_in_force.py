@@ -10,11 +10,13 @@ import pytest
 from hub.config import Config, read_config
 from hub.connector import Draft, Page
 from hub.ingest import Reading, ingest
+from hub.ingest.rescore import rescore
 from hub.signals import Outcome, now
-from hub.snapshot import Snapshot, put_in_force
+from hub.snapshot import Snapshot, is_judged, judge_anew, put_in_force, roles_digest
 from hub.store import Store, open_store
 from hub.store.deliveries import deliveries
 from hub.store.relevance import relevance_of
+from hub.store.snapshots import apply
 from hub.store.sources import State, claim_one, save_cursor, settle, standings
 from tests.ledger import Ledger, ledger_config
 
@@ -90,6 +92,31 @@ async def test_many_signals_are_judged_anew_in_batches(store: Store) -> None:
             "SELECT count(*) FROM relevance WHERE role = 'ops' AND outcome = 'history'"
         )
         assert rows.scalar() == 450
+
+
+async def test_who_died_judging_is_stood_in_for_and_who_was_overtaken_stops(store: Store) -> None:
+    before = await put(store, read_config("", {}))
+    id_ = await alert(store, before, 1)
+    config = read_config(OPS, {})
+    plan = (await put(store, config)).plan
+    assert await is_judged(store, config)
+    doing = f"{roles_digest(before.config)}, under way"
+    for since, judged in ((timedelta(0), False), (timedelta(seconds=60), None)):
+        async with store.write() as connection:
+            await apply(connection, "roles", doing, now() - since)
+        assert await is_judged(store, before.config) is judged
+    assert not await rescore(store, plan.router, f"{roles_digest(config)}, under way")
+    assert "ops" in await outcomes(store, id_), "as it was"
+    await judge_anew(store, before.config, before.plan)
+    assert await is_judged(store, before.config)
+    assert "ops" not in await outcomes(store, id_)
+
+
+def test_the_order_of_roles_does_not_tell_them_apart() -> None:
+    config = read_config(OPS, {})
+    turned = replace(config, roles=dict(sorted(config.roles.items())))
+    assert list(turned.roles) != list(config.roles)
+    assert roles_digest(turned) == roles_digest(config)
 
 
 async def test_what_was_sent_stays_sent_and_a_role_that_goes_is_forgotten(store: Store) -> None:
